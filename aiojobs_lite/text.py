@@ -16,6 +16,7 @@ from aiojobs_lite.sizes import LONGEST_TRACEBACK_CHARS, LONGEST_VALUE_SHOWN_CHAR
 _CUT: Final = "..."
 _INDENT: Final = "  "
 _USER: Final = re.compile(r"://(?!/)\S*@")  # a password may itself have an @ or a /
+_LAST_CHARACTER: Final = "\U0010ffff"  # it is not printable
 _SECOND_MICROS: Final = 1_000_000
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 _KEY: Final = re.compile(r"([?&;][\w-]*(?:pass|pwd|secret|token|key)[\w-]*=)[^&;#\s'\"]+", re.IGNORECASE)
@@ -108,3 +109,8 @@ def _parameter(kind: Any) -> str:
 
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode()
+
+
+def end_of_prefix(prefix: str) -> str:
+    """Text that comes behind each printable text with a prefix, and before all that comes behind these."""
+    return prefix + _LAST_CHARACTER

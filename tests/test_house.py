@@ -319,7 +319,6 @@ REPLACED = {  # methods; what is replaced of a module is public there
     "tests/conftest.py": {"_publish"},
     "tests/engine/test_attempt_check.py": {"_record"},
     "tests/engine/test_calls.py": {"_exit"},  # of Python
-    "tests/engine/test_lane_check.py": {"_deliver"},
     "tests/engine/test_loop_monitor.py": {"_back", "_look"},
     "tests/helpers/defects.py": {"_look"},
     "tests/processes/test_groups.py": {"_prepared"},

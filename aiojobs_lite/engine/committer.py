@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Any, Final, ParamSpec, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
-from aiojobs_lite.engine.entries import Cohort, Entry, Reply, apart, leave_in_doubt, own, rejected
+from aiojobs_lite.engine.entries import (
+    Cohort,
+    Entry,
+    Reply,
+    apart,
+    fail,
+    hand_out,
+    leave_in_doubt,
+    log_failed_listener,
+    notify,
+    rejected,
+)
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.inline_turn import InlineTurn
 from aiojobs_lite.engine.ports import CascadeListener, ClaimSource, Done
+from aiojobs_lite.engine.unit_queue import UNITS_TOGETHER, UnitQueue
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreUnavailable
-from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
@@ -26,14 +36,11 @@ from aiojobs_lite.model.writes import Claim, Unit, Write
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.base import Applied, Store
 
-_log = get_log("engine")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
-P = ParamSpec("P")
 _ADDS: Final = INSERTS | {Admit}  # the writes that add jobs
-_MOST_UNITS: Final = 250  # a transaction; more would hold the event loop for too long
 
 
 class Committer:
@@ -49,6 +56,8 @@ class Committer:
         claims: Gives the claim that goes with a transaction, and takes what the transaction did.
 
     Attributes:
+        is_busy: Whether a transaction is in flight.
+        transactions: How many were begun.
         went_idle: Set whenever nothing is left to write; cleared by what waits for it.
         when_committed: Is called after each transaction; None: nothing wants to know.
     """
@@ -59,16 +68,14 @@ class Committer:
         self._clock = clock
         self._health = health
         self._claims = claims
-        self._kept: list[Entry] = []  # the engine's own go first: callers that wait for a slot wait for them
-        self._waiting: list[Entry] = []
-        self._cohort: Cohort | None = None  # which waits, and takes more steps
         self._cascades: CascadeListener | None = None
         self._alarm = Alarm(clock)
+        self._queue = UnitQueue(self._alarm)
         self.went_idle = asyncio.Event()
         self._turn = InlineTurn()
-        self._is_busy = False
+        self.is_busy = False
         self._in_flight: Sequence[Entry] = ()
-        self._transactions = 0
+        self.transactions = 0
         self._is_closed = False
         self._origin = Origin()
         self.when_committed: Callable[[], None] | None = None
@@ -80,26 +87,16 @@ class Committer:
     @property
     def is_idle(self) -> bool:
         """Whether no unit waits or is in flight."""
-        return not self._kept and not self._waiting and not self._is_busy
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a transaction is in flight."""
-        return self._is_busy
+        return not (self._queue.kept or self._queue.waiting or self.is_busy)
 
     @property
     def is_waiting(self) -> bool:
         """Whether units wait although no transaction is in flight."""
-        return bool(self._kept or self._waiting) and not self._is_busy
-
-    @property
-    def transactions(self) -> int:
-        """How many were begun."""
-        return self._transactions
+        return bool(self._queue.kept or self._queue.waiting) and not self.is_busy
 
     def jobs_kept(self) -> set[int]:
         """The jobs whose ends are kept until they are saved."""
-        units = [unit for unit, _, done in (*self._kept, *self._in_flight) if done is not None]
+        units = [unit for unit, _, done in (*self._queue.kept, *self._in_flight) if done is not None]
         return {write.id for unit in units for write in unit if isinstance(write, ENDS)}
 
     def wake(self) -> None:
@@ -119,7 +116,7 @@ class Committer:
         """
         unit = (write,)
         answers = self._apply_inline(unit)
-        answer: A = await self._queue(unit) if answers is None else answers[0]
+        answer: A = await self._queue.add(unit) if answers is None else answers[0]
         return answer
 
     def save_ran(self, step: NewRan) -> Reply:
@@ -129,17 +126,15 @@ class Committer:
             StoreUnavailable: If the store cannot be written now.
             RunnerClosed: If the runner was closed before.
         """
-        cohort = self._cohort
-        if cohort is not None and len(cohort.steps) < _MOST_UNITS:
+        cohort = self._queue.cohort
+        if cohort is not None and len(cohort.steps) < UNITS_TOGETHER:
             self._origin.check()
             return cohort.add(step)
         made = Cohort()
-        reply, entry = made.add(step), made.entry
-        answers = self._apply_inline(entry[0])
+        reply = made.add(step)
+        answers = self._apply_inline(made.entry[0])
         if answers is None:
-            self._cohort = cohort or made  # beside a full one each waits by itself
-            self._waiting.append(entry)
-            self._alarm.ring()
+            self._queue.add_steps(made)
         else:
             made.answer(answers[0])
         return reply
@@ -166,7 +161,7 @@ class Committer:
         """
         answers = self._apply_inline(writes)
         if answers is None:
-            answers = await self._queue(writes)
+            answers = await self._queue.add(writes)
         for write, answer in zip(writes, answers, strict=False):  # a claim's answer may be one more
             if answer is None and isinstance(write, ENDS):
                 raise AttemptNotOwned(write.id, write.attempt)
@@ -177,9 +172,9 @@ class Committer:
 
         Only a unit that the store rejects as it stands is given up: then `done` gets the error.
         """
-        if not self._kept:  # else it was rung, and what is kept is not taken yet
+        if not self._queue.kept:  # else it was rung, and what is kept is not taken yet
             self._alarm.ring()
-        self._kept.append((unit, None, done))
+        self._queue.kept.append((unit, None, done))
 
     async def settle(self) -> None:
         """Returns when every transaction that is in flight now has been answered.
@@ -189,15 +184,15 @@ class Committer:
             RunnerClosed: If the runner was closed before.
         """
         self._check_usable()
-        await self._queue(())
+        await self._queue.add(())
 
     async def run(self) -> None:
         """Commits, until it is cancelled."""
         while True:
             self._origin.check()
             claim = self._next_claim()
-            if claim or self._kept or self._waiting or self._health.is_degraded:
-                await self._commit_group(self._next_group(), claim)
+            if claim or self._queue.kept or self._queue.waiting or self._health.is_degraded:
+                await self._commit_group(self._queue.take(), claim)
                 await asyncio.sleep(0)  # the host's turn, and that of the jobs: what they write goes together
             else:
                 self.went_idle.set()
@@ -206,9 +201,7 @@ class Committer:
     def close(self) -> None:
         """Refuses all that still waits and all that comes; what is in flight is answered when it has ended."""
         self._is_closed = True
-        waiting, self._waiting, self._cohort = self._waiting, [], None
-        for entry in waiting:
-            _fail(entry, RunnerClosed())
+        self._queue.refuse(RunnerClosed)
 
     # Before a transaction.
 
@@ -219,28 +212,14 @@ class Committer:
         if self._health.is_degraded:
             raise self._health.refusal()
 
-    def _queue(self, unit: Unit) -> asyncio.Future[Any]:
-        """The answer to come: of a unit of one write that of the write, else a list."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((unit, future, None))
-        self._alarm.ring()
-        return future
-
     def _next_claim(self) -> Claim | None:
         if not self._health.is_claimable:
             return None
-        inserting = any(not _ADDS.isdisjoint(map(type, unit)) for unit, _, _ in self._waiting[:_MOST_UNITS])
+        inserting = any(not _ADDS.isdisjoint(map(type, unit)) for unit, _, _ in self._queue.next_of_callers())
         claim = self._claims.next_claim(inserting=inserting)
         if claim is None and self._health.is_degraded:
             self._health.recover()
         return claim
-
-    def _next_group(self) -> list[Entry]:
-        entries, self._kept, self._cohort = self._kept[:_MOST_UNITS], self._kept[_MOST_UNITS:], None
-        left = _MOST_UNITS - len(entries)
-        entries += self._waiting[:left]
-        del self._waiting[:left]
-        return entries
 
     # The transaction.
 
@@ -291,11 +270,11 @@ class Committer:
                 raise
             each = apart(entries)
             if len(each) == 1 and claim is None:
-                _fail(each[0], rejected(error))
+                fail(each[0], rejected(error))
             else:
                 await self._commit_each(each)
         else:
-            self._deliver(entries, applied, claim)
+            self._committed(applied, claim, hand_out(entries, applied.answers))
 
     async def _commit_each(self, entries: Sequence[Entry]) -> None:
         """One unit poisons its transaction: each is tried alone, so that only its own caller gets the error."""
@@ -306,37 +285,25 @@ class Committer:
                 await self._pause(error, entries[index:], None)
                 return
             except Exception as error:  # noqa: BLE001  # whatever it is: the unit's own caller gets it
-                _fail(entry, rejected(error))
+                fail(entry, rejected(error))
             else:
-                self._deliver([entry], applied, None)
+                self._committed(applied, None, hand_out([entry], applied.answers))
 
     async def _apply(self, entries: Sequence[Entry], claim: Claim | None) -> Applied:
         units: list[Unit] = [unit for unit, _, _ in entries]
         if claim:
             units.append((claim,))
-        self._is_busy = True
-        self._transactions += 1
+        self.is_busy = True
+        self.transactions += 1
         try:
             return await self._store.apply(units, self._clock.now())
         except asyncio.CancelledError:
             leave_in_doubt(entries, "CLOSED", "the runner was left while it was being written")
             raise
         finally:
-            self._is_busy = False
+            self.is_busy = False
 
     # After a transaction.
-
-    def _deliver(self, entries: Sequence[Entry], applied: Applied, claim: Claim | None) -> None:
-        """Hands the answers out."""
-        answers = iter(applied.answers)
-        saved: list[tuple[Done, Unit, Any]] = []
-        for unit, future, done in entries:
-            answer = next(answers) if len(unit) == 1 else list(islice(answers, len(unit)))
-            if done is not None:
-                saved.append((done, unit, answer))
-            elif future is not None and not future.done():
-                future.set_result(answer)
-        self._committed(applied, claim, saved)
 
     def _committed(self, applied: Applied, claim: Claim | None, saved: Sequence[tuple[Done, Unit, Any]] = ()) -> None:
         """Notifies the parts of the runner of a transaction, and the engine's own units of their answers."""
@@ -345,16 +312,16 @@ class Committer:
         try:
             self._claims.committed(applied, applied.answers[-1] if claim else None)
         except Exception:  # noqa: BLE001  # logged
-            _log_failed_listener()
+            log_failed_listener()
         if (applied.cancelled or applied.enqueued or applied.has_sent) and self._cascades is not None:
-            _notify(self._cascades.followed, applied)
+            notify(self._cascades.followed, applied)
         for done, unit, answer in saved:
-            try:  # as `_notify`, without its call for each job
+            try:  # as `notify`, without its call for each job
                 done(unit, answer, None)
             except Exception:  # noqa: BLE001  # logged
-                _log_failed_listener()
+                log_failed_listener()
         if self.when_committed is not None:
-            _notify(self.when_committed)
+            notify(self.when_committed)
 
     async def _pause(self, error: StoreUnavailable, entries: Sequence[Entry], claim: Claim | None) -> None:
         self._found_unavailable(error, entries, claim)
@@ -367,30 +334,5 @@ class Committer:
         once more.
         """
         self._health.failed(error, with_claim=claim is not None)
-        self._kept[:0] = [entry for entry in entries if entry[1] is None]
-        for entry in entries:
-            if entry[1] is not None:
-                _fail(entry, error)
-        waiting, self._waiting, self._cohort = self._waiting, [], None
-        for entry in waiting:
-            _fail(entry, self._health.refusal())
-
-
-def _fail(entry: Entry, error: StoreError | RunnerClosed) -> None:
-    unit, future, done = entry
-    if done is not None and isinstance(error, StoreError):
-        _notify(done, unit, None, error)
-    elif future is not None and not future.done():
-        future.set_exception(own(error))
-
-
-def _notify(listener: Callable[P, None], /, *args: P.args, **kwargs: P.kwargs) -> None:
-    """Calls a listener; one that fails must not keep the others' answers from them."""
-    try:
-        listener(*args, **kwargs)
-    except Exception:  # noqa: BLE001  # logged
-        _log_failed_listener()
-
-
-def _log_failed_listener() -> None:
-    _log.exception("a part of the runner failed when it was notified of a commit; please report it")
+        self._queue.put_back(entries, error)
+        self._queue.refuse(self._health.refusal)

@@ -6,14 +6,18 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, ParamSpec, TypeVar
 
 from aiojobs_lite.engine.ports import Done
-from aiojobs_lite.errors import AttemptNotOwned, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.steps import NewRan, SaveRan, StepRow
 from aiojobs_lite.model.writes import Unit
 
+_log = get_log("engine")
 E = TypeVar("E", bound=Exception)
+P = ParamSpec("P")
 
 
 class Reply(asyncio.Future[StepRow | None]):
@@ -132,6 +136,27 @@ def apart(entries: Iterable[Entry]) -> list[Entry]:
     return found
 
 
+def hand_out(entries: Iterable[Entry], answers: Iterable[Any]) -> list[tuple[Done, Unit, Any]]:
+    """Gives callers the answers to their units; returns the engine's own units with theirs."""
+    left, saved = iter(answers), list[tuple[Done, Unit, Any]]()
+    for unit, future, done in entries:
+        answer = next(left) if len(unit) == 1 else list(islice(left, len(unit)))
+        if done is not None:
+            saved.append((done, unit, answer))
+        elif future is not None and not future.done():
+            future.set_result(answer)
+    return saved
+
+
+def fail(entry: Entry, error: StoreError | RunnerClosed) -> None:
+    """Lets a caller fail, or tells the engine of a unit of its own that cannot be saved."""
+    unit, future, done = entry
+    if done is not None and isinstance(error, StoreError):
+        notify(done, unit, None, error)
+    elif future is not None and not future.done():
+        future.set_exception(own(error))
+
+
 def leave_in_doubt(entries: Iterable[Entry], code: str, why: str) -> None:
     """Lets callers fail whose units may have been written."""
     for _, future, _ in entries:
@@ -153,3 +178,16 @@ def own(error: E) -> E:
     made = copy(error)
     made.__cause__ = error.__cause__
     return made
+
+
+def notify(listener: Callable[P, None], /, *args: P.args, **kwargs: P.kwargs) -> None:
+    """Calls a listener; one that fails must not keep the others' answers from them."""
+    try:
+        listener(*args, **kwargs)
+    except Exception:  # noqa: BLE001  # logged
+        log_failed_listener()
+
+
+def log_failed_listener() -> None:
+    """Logs the exception of a listener."""
+    _log.exception("a part of the runner failed when it was notified of a commit; please report it")

@@ -84,16 +84,13 @@ class Maintenance:
     async def prune(self) -> None:
         """Deletes finished jobs, ticks, events and documents that were kept long enough, some at a time."""
         now = self._clock.now()
-        write = Prune(
+        jobs = Prune(
             completed_before=after(now, -self._retention.completed),
             dead_before=after(now, -self._retention.dead),
             ticks_before=after(now, -_KEEP_TICKS_S),
             limit=_PRUNE_AT_ONCE,
         )
-        while await self._commits.write(write) >= _PRUNE_AT_ONCE:
-            pass
         events = PruneEvents(after(now, -self._retention.events), _PRUNE_AT_ONCE)
-        while await self._commits.write(events) >= _PRUNE_AT_ONCE:
-            pass
-        while await self._commits.write(PruneDocuments(_PRUNE_AT_ONCE)) >= _PRUNE_AT_ONCE:
-            pass
+        for write in (jobs, events, PruneDocuments(_PRUNE_AT_ONCE)):
+            while await self._commits.write(write) >= _PRUNE_AT_ONCE:
+                pass

@@ -37,9 +37,9 @@ def check_whole(option: str, value: object, most: int) -> int:
     return value
 
 
-def check_attempts(value: object) -> int:
-    """A number of attempts, as `max_attempts`."""
-    return check_whole("max_attempts", value, _MOST_ATTEMPTS)
+def check_attempts(option: str, value: object) -> int:
+    """How many attempts a job may have."""
+    return check_whole(option, value, _MOST_ATTEMPTS)
 
 
 def check_flag(option: str, value: object) -> bool:
@@ -142,7 +142,7 @@ _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
 _OF_A_TYPE: Final[Mapping[str, tuple[object, Callable[[str, Any], Any]]]] = {
     "process": (False, check_flag),
-    "max_attempts": (5, partial(check_whole, most=_MOST_ATTEMPTS)),
+    "max_attempts": (5, check_attempts),
     "backoff": (None, check_backoff),
     "retry_on": (None, check_exceptions),
     "abandon_on": ((), check_exceptions),

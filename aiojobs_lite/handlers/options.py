@@ -228,7 +228,7 @@ class Enqueueing:
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
         if (most := options.get("max_attempts")) is not None:
-            extended = replace(extended, max_attempts=check_attempts(most))
+            extended = replace(extended, max_attempts=check_attempts("max_attempts", most))
         flow = make_flow(options, self.flow, job_type.signature, job_type.handler)
         batch = None if flow is None else flow.batch
         if (limits := options.get("limits")) is not None:

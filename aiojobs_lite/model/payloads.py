@@ -24,7 +24,7 @@ _NAME: Final = re.compile(r'"([^"\\]+)"')
 
 
 class RedactedPayload(str):
-    """A payload as it is shown, and as it is stored.
+    """A payload as it is shown, and as it is stored. A copy, or what pickle makes of it, is as it is shown.
 
     Attributes:
         stored: The same with the secret values.
@@ -32,6 +32,10 @@ class RedactedPayload(str):
 
     __slots__ = ("stored",)
     stored: str
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Leaves the secret values behind."""
+        return str, (str(self),)
 
 
 def mark(arguments: str, version: int, secret: Sequence[str] = ()) -> str:

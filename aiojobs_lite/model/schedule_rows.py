@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import unanswered
-
-LAST_CHARACTER: Final = "\U0010ffff"  # no name has it: it is not printable
 
 
 class ScheduleRow(NamedTuple):
@@ -174,8 +172,3 @@ class ListTicks(NamedTuple):
     def answer(self) -> list[TickRow]:
         """See `Query`."""
         unanswered()
-
-
-def end_of_prefix(prefix: str) -> str:
-    """Text that is behind each text with a prefix, and before each one that comes behind these."""
-    return prefix + LAST_CHARACTER

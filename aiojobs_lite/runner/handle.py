@@ -144,7 +144,7 @@ def _timeout_of(job_id: int, limit: float, found: Peeked | None) -> ResultTimeou
         return ResultTimeout(job_id, limit)
     job, state = found.job, state_of(found.job, found.now)
     if found.is_clock_replaced and job.status is Status.PENDING and to_micros(job.scheduled_at) > found.now:
-        state = f"{state}. The clock of its runner is that of a test: `await job_kit.advance(...)` moves it"
+        state = f"{state.rstrip('.')}. The clock of its runner is that of a test: `await job_kit.advance(...)` moves it"
     return ResultTimeout(job_id, limit, state, job.status, job.error)
 
 

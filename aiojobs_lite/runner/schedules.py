@@ -126,7 +126,7 @@ class Schedules:
             name: Its name, such as `report:42`, which no declared schedule has: 1 to 200 printable characters.
             expression: Five fields, or six with the seconds first.
             job: What it enqueues, made by `job_type.bind(...)`. Of the options of one enqueue it keeps `delay`,
-                `priority`, `label`, `metadata`, `expires` and `limits`.
+                `priority`, `max_attempts`, `label`, `metadata`, `expires` and `limits`.
             tz: Time zone in which the expression is read.
             catch_up: What becomes of ticks that were missed; see `@runner.cron`.
             overlap: What becomes of a tick while the job of the one before is not finished; see `@runner.cron`.

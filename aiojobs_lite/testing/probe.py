@@ -90,8 +90,8 @@ class Probe:
     @property
     def waiting_writes(self) -> list[Write[Any]]:
         """The writes that wait for the transaction that is in flight."""
-        committer = self.parts.committer
-        return [write for unit, _, _ in (*committer._kept, *committer._waiting) for write in unit]
+        queue = self.parts.committer._queue
+        return [write for unit, _, _ in (*queue.kept, *queue.waiting) for write in unit]
 
     @property
     def limited_types(self) -> frozenset[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from aiojobs_lite import JobContext, JobRunner, JobType, injected
 from aiojobs_lite.telemetry.facts import RepeatedOutsideSteps
 from aiojobs_lite.testing import JobKit
+from tests.helpers.waiting import PATIENCE
 
 Act = Callable[[JobRunner, JobContext, JobType[..., Any]], Awaitable[object]]
 ENQUEUE = ("ctx.enqueue", "ctx.enqueue_once(name, job_type, ...)")
@@ -95,3 +99,23 @@ async def test_an_event_of_another_database_is_not_that_of_its_job(job_kit: JobK
         facts = other.watch()
         await (await other.enqueue(waits)).result()
         assert not [fact for fact in facts.take() if isinstance(fact, RepeatedOutsideSteps)]
+
+
+async def test_nor_is_an_enqueue_in_a_transaction_of_the_handlers_own(database: Path) -> None:
+    """Each attempt begins that transaction anew, with all that is in it."""
+    runner = JobRunner(database)
+
+    @runner.job
+    async def other() -> None: ...
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> None:
+        await ctx.step("fetch", fetch)
+        with closing(sqlite3.connect(database)) as connection, connection:
+            await ctx.enqueue_in(connection, other)
+            await ctx.enqueue_many_in(connection, [other.bind()])
+
+    async with runner:
+        facts = runner.watch()
+        await (await runner.enqueue(handler)).result(PATIENCE)
+        assert [fact for fact in facts.take() if isinstance(fact, RepeatedOutsideSteps)] == []

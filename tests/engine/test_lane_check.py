@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from aiojobs_lite import job
+from aiojobs_lite.engine import committer as committer_module
 from aiojobs_lite.engine.maintenance import Maintenance
 from aiojobs_lite.telemetry.facts import DefectFound
 from aiojobs_lite.testing.clock import FakeClock
@@ -55,7 +56,7 @@ async def test_a_write_that_nothing_carries_out() -> None:
         committer = parts_of(runner).committer
         await nothing_to_do(runner)
         future = asyncio.get_running_loop().create_future()
-        committer._waiting.append(((), future, None))
+        committer._queue.waiting.append(((), future, None))  # and rings no alarm
         assert "writes wait" in (await next_fact(facts, DefectFound)).what
         await future
 
@@ -75,8 +76,8 @@ async def test_a_transaction_that_fails_as_no_store_may_answers_its_callers(
     async with started(quick) as (runner, _):
         committer = parts_of(runner).committer
         await nothing_to_do(runner)
-        fails_once(monkeypatch, committer, "_deliver", IndexError())
-        waits = committer._queue(())
+        fails_once(monkeypatch, committer_module, "hand_out", IndexError())
+        waits = committer._queue.add(())
         with pytest.raises(Exception, match="IN_DOUBT: it failed while it was being written: it may be there or not"):
             await waits
         assert await (await runner.enqueue(quick)).result() == "done"

@@ -73,7 +73,7 @@ def test_a_redacted_payload_shows_no_secret_value() -> None:
         '{"@version":2,"@secret":["token","keys","gone"],'
         '"token":"REDACTED","n":1.5,"deep":{"token":"open"},"keys":"REDACTED"}'
     )
-    for one in (shown, redacted(shown), pickle.loads(pickle.dumps(shown)), copy.deepcopy(shown)):
+    for one in (shown, redacted(shown)):
         assert "s3cret" not in repr(one)
         assert (one, stored_payload(one)) == (shown, stored)
     assert isinstance(shown, RedactedPayload)
@@ -83,3 +83,12 @@ def test_a_redacted_payload_shows_no_secret_value() -> None:
 @pytest.mark.parametrize("rest", ['"token":"s3cret"', "5,s3cret}", '"a":' + "[" * 100_000 + '"s3cret"'])
 def test_of_what_is_no_json_nothing_is_shown(rest: str) -> None:
     assert redacted('{"@secret":["token"],' + rest) == '{"@secret":["token"],"token":"REDACTED"}'
+
+
+def test_neither_a_copy_nor_a_pickle_of_a_redacted_payload_has_the_secret_value() -> None:
+    shown = redacted('{"@secret":["token"],"token":"hush","n":1}')
+    assert stored_payload(shown).count("hush") == 1
+    for made in (copy.copy(shown), copy.deepcopy(shown), pickle.loads(pickle.dumps(shown))):
+        assert made == shown
+        assert stored_payload(made) == shown
+    assert b"hush" not in pickle.dumps(shown)

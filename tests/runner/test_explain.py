@@ -246,7 +246,7 @@ async def test_a_finished_job_says_how_it_ended(database: Path, clock: FakeClock
         dead = await runner.enqueue(dies)
         await runner.run_until_idle()
         cancelled, silent = [await runner.enqueue(welcome.using(delay="1h"), 1) for _ in range(2)]
-        await cancelled.cancel("not needed")
+        await cancelled.cancel("not needed.")  # it ends with one full stop all the same
         await silent.cancel()
         at = "2026-01-01 00:00:00 UTC"
         assert [await runner.jobs.explain(handle.id) for handle in (completed, dead, cancelled, silent)] == [

@@ -44,7 +44,7 @@ async def test_a_timeout_says_where_the_job_stands_and_what_failed(job_kit: JobK
 
     @runner.job
     async def fails() -> None:
-        raise ValueError("no")
+        raise ValueError("no.")
 
     async with job_kit(runner):
         handle = await runner.enqueue(fails)
@@ -52,7 +52,8 @@ async def test_a_timeout_says_where_the_job_stands_and_what_failed(job_kit: JobK
         with pytest.raises(ResultTimeout, match=r"it waits for attempt 2 of 5, again in .* ValueError: no") as caught:
             await handle.result(timeout=0)
         error = caught.value
-        assert (error.job_id, error.timeout, error.status, error.error) == (1, 0, "pending", "ValueError: no")
+        assert (error.job_id, error.timeout, error.status, error.error) == (1, 0, "pending", "ValueError: no.")
+        assert "no.." not in str(error)  # the text of the error ends with a full stop of its own
 
 
 async def test_a_timeout_in_a_test_says_how_the_clock_moves(job_kit: JobKit) -> None:

@@ -67,7 +67,7 @@ class Claiming:
         self._leave_out_paused()
         limits = self._transaction.limits
         if limits.types:
-            limits.wake()
+            limits.lines.wake()
         chosen = self._choose_by_priority(rows)
         self._record()
         return chosen
@@ -134,7 +134,7 @@ class Claiming:
         for text, lane in zip(self._new_lanes.values(), lanes, strict=True):
             limits.note(text, lane)
         limits.meters.prepare(lanes)
-        limits.wake()
+        limits.lines.wake()
 
     def _choose_stored_and_new(self, priority: int, new: Iterable[_New], chosen: set[int]) -> None:
         """Chooses jobs of a priority; of those that are due at one instant the stored ones come before the new ones."""
@@ -221,7 +221,7 @@ class Claiming:
             tally = transaction.tally(job_type)
             has_more = tally.pending > tally.held
             found = transaction.one("next_due", (job_type, priority)) if has_more else None
-            if job_type in transaction.limits.types and transaction.limits.has_lanes:
+            if job_type in transaction.limits.types and transaction.limits.lines.has_lanes:
                 lane = transaction.one("first_lane", (job_type, priority))
                 found = min(found or NOT_DUE, lane or NOT_DUE)
             transaction.due.set(job_type, priority, found or NOT_DUE)

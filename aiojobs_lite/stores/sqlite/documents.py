@@ -19,6 +19,7 @@ from aiojobs_lite.model.documents import (
 )
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import Transaction
+from aiojobs_lite.text import end_of_prefix
 
 
 def put_document(transaction: Transaction, write: PutDocument) -> PutAnswer:
@@ -57,7 +58,7 @@ def get_document(connection: sqlite3.Connection, sql: Sql, query: GetDocument) -
 
 def list_documents(connection: sqlite3.Connection, sql: Sql, query: ListDocuments) -> list[Document]:
     """See `ListDocuments`."""
-    wanted = {**query._asdict(), "after": "" if query.after is None else query.after}
+    wanted = {**query._asdict(), "after": query.after or "", "end": end_of_prefix(query.prefix)}
     return list(map(Document._make, connection.execute(sql["documents"], wanted).fetchall()))
 
 

@@ -29,7 +29,7 @@ FROM aiojobs_documents
 WHERE kind = :kind
     AND name >= :prefix
     AND name > :after
-    AND substr(name, 1, length(:prefix)) = :prefix
+    AND name < :end
     AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY name
 LIMIT :limit;

@@ -151,7 +151,7 @@ class SqliteJoining:
         transaction = Transaction(connection, self._sql, ledger, now, MOST_ROWS)
         answers = apply_units(units, SqlitePhases(transaction))
         if ledger.limits.types:
-            ledger.limits.wake()
+            ledger.limits.lines.wake()
         transaction.flush()
         return answers
 

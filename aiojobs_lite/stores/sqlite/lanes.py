@@ -17,27 +17,24 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import (
-    END,
     ChangeLimit,
     Lane,
     LimitedLane,
     PauseLimit,
     StoredLimit,
     lane_of,
-    limit_of,
 )
 from aiojobs_lite.stores.sqlite.due import Bound, Due
 from aiojobs_lite.stores.sqlite.limit_rows import LimitRows
 from aiojobs_lite.stores.sqlite.limited_types import LanedAttempts, LimitedTypes
+from aiojobs_lite.stores.sqlite.lines import Lines
 from aiojobs_lite.stores.sqlite.meters import Meters
 from aiojobs_lite.stores.sqlite.rows import Sql, chunks, filled
 
 ORDERED_PLACE: Final = 0
 _MOST_HINTS: Final = 10_000
-_AFTER_ALL_KEYS: Final = "\U0010ffff"
 
 
 class _Waiting(NamedTuple):
@@ -52,15 +49,6 @@ class _Waiting(NamedTuple):
     scheduled_at: int
 
 
-class Woken(NamedTuple):
-    """A lane that goes on from the line of a meter, and from which bound on it may have a job."""
-
-    text: str
-    type: str
-    priority: int
-    bound: Bound
-
-
 class Limits:
     """The lanes and meters of one database, as one connection knows them.
 
@@ -70,9 +58,8 @@ class Limits:
 
     Attributes:
         meters: What each limit allows.
+        lines: Where the lanes stand.
         types: The types that have limits by key, or had.
-        types_due: Those of which the transaction lets lanes be claimed, whose bounds are to be stored.
-        has_lanes: Whether jobs wait in any lane.
         rows: The rows of limits, lanes and meters.
     """
 
@@ -80,22 +67,21 @@ class Limits:
         self.rows = LimitRows(sql)
         self._due = due
         self._types, self._attempts = LimitedTypes(), LanedAttempts()
-        self._freed: dict[str, None] = {}  # meters that may have capacity, in the order in which they got it
         self._hints: Counter[str] = Counter()  # ordinary jobs of a lane that were inserted and not claimed yet
         # By ordered lane the jobs that were placed in it, and are about to be inserted: priority and bound by id.
         self._placed: dict[str, dict[int, tuple[int, Bound]]] = {}
-        self._is_stale = self.has_lanes = False
+        self._is_stale = False
         self.meters = Meters(self.rows, due)
+        self.lines = Lines(self.rows, due, self.meters, self._types)
         self.types: Collection[str] = self._types.names
-        self.types_due: set[str] = set()
 
     # The life of a transaction.
 
     def begin(self, connection: sqlite3.Connection, now: int) -> None:
         """A transaction has begun."""
         self.rows.connection, self.rows.now = connection, now
-        if self.types_due:
-            self.types_due.clear()
+        if self.lines.types_due:
+            self.lines.types_due.clear()
         if self._placed:
             self._placed.clear()
         if self._is_stale:
@@ -106,10 +92,10 @@ class Limits:
         self.rows.connection = connection
         self.meters.reload()
         self._types.load(self.rows.all("limited"))
-        self._freed.clear()
+        self.lines.clear()
         self._attempts.count(self.meters.count_running() if self.types else Counter())
         if self.types:
-            self.has_lanes = bool(self.rows.all("any_lane"))
+            self.lines.has_lanes = bool(self.rows.all("any_lane"))
         self._is_stale = self.rows.is_changed = False
 
     def discard(self) -> None:
@@ -130,7 +116,7 @@ class Limits:
         before = self.meters.limits.set(limit)
         if before is None:
             return None
-        self._free_lines(limit.name, limit.key)
+        self.lines.free_limit(limit.name, limit.key)
         return None if before.most is None else StoredLimit(limit.name, before.most, before.per, limit.key)
 
     def change(self, write: ChangeLimit | PauseLimit) -> bool:
@@ -140,7 +126,7 @@ class Limits:
         if is_known and isinstance(write, PauseLimit) and write.until is not None:
             self.meters.look_at(write.until)
         if is_known and not (isinstance(write, PauseLimit) and write.paused):
-            self._free_lines(write.name, write.key)
+            self.lines.free_limit(write.name, write.key)
         return is_known
 
     def start(self, text: str, lane: Lane, job_id: int) -> None:
@@ -219,12 +205,12 @@ class Limits:
 
     def add(self, text: str, priority: int, bound: Bound, full: str | None) -> None:
         """A job waits in a lane, from a bound on; if the lane is new, a meter may be exhausted for it."""
-        self.rows.is_changed = self.has_lanes = True
+        self.rows.is_changed = self.lines.has_lanes = True
         lane = lane_of(text)
         self.note(text, lane)
-        found = self.rows.all("add_lane", (text, self._line(lane, full), priority, *bound))
+        found = self.rows.all("add_lane", (text, self.lines.put(lane, full), priority, *bound))
         for line, its_priority in found:
-            self._goes_on_by(bound, line, lane.type, its_priority)
+            self.lines.goes_on_by(bound, line, lane.type, its_priority)
         if full is None:
             self._due.made = min(self._due.made, bound[0])  # it may be claimed, behind others of its lane
 
@@ -236,26 +222,22 @@ class Limits:
         else:
             self.add(text, priority, bound, self.meters.full(lane))
 
-    def free(self, *meters: str) -> None:
-        """Meters may have capacity."""
-        self._freed |= dict.fromkeys(meters)
-
     def count_again(self) -> list[str]:
         """Counts the attempts that run once more; returns the meters that were counted wrong."""
         running, wrong = self.meters.count_again()
         self._attempts.count(running)
-        self.free(*wrong)
+        self.lines.free(*wrong)
         return wrong
 
     def has_lane(self, text: str) -> bool:
         """Whether jobs may wait in a lane."""
-        return self.has_lanes and bool(self.rows.all("lane_line", (text,)))
+        return self.lines.has_lanes and bool(self.rows.all("lane_line", (text,)))
 
     def move(self, text: str, priority: int, bound: Bound, full: str | None) -> None:
         """A lane that was looked at goes where it belongs, and sets the meters free that it does not use."""
         lane, self.rows.is_changed = lane_of(text), True
-        self.rows.run("move_lane", (self._line(lane, full), priority, *bound, text))
-        self._give_up(lane, full)
+        self.rows.run("move_lane", (self.lines.put(lane, full), priority, *bound, text))
+        self.lines.give_up(lane, full)
 
     def set_bound(self, text: str, bound: Bound) -> None:
         """A lane stays where it stands, and its first jobs are taken."""
@@ -265,8 +247,8 @@ class Limits:
     def delete(self, text: str) -> None:
         """A lane that was looked at has no jobs."""
         self.rows.run("delete_lane", (text,))
-        self.rows.is_changed, self.has_lanes = True, bool(self.rows.all("any_lane"))
-        self._give_up(lane_of(text), None)
+        self.rows.is_changed, self.lines.has_lanes = True, bool(self.rows.all("any_lane"))
+        self.lines.give_up(lane_of(text), None)
 
     def shift(self, ids: Sequence[int]) -> None:
         """These jobs may have become pending, or are due at another time."""
@@ -285,77 +267,14 @@ class Limits:
             if not placed:
                 self._placed.pop(text, None)
 
-    def wake(self, most: int = LARGEST_INTEGER) -> list[Woken]:
-        """Lets as many lanes as there is capacity for, and at most so many, go on from the line of each meter that may
-        have capacity, in the order in which they got it; returns those that do.
-        """
-        woken: list[Woken] = []
-        self.free(*self.meters.freed_by_time(self._free_lines))
-        if self._freed and not self.has_lanes:  # no lane waits for a meter, but jobs that are to come may
-            for name in set(map(limit_of, self._freed)):
-                for job_type in self._types.of(name):
-                    self._due.add_known(job_type)
-            self._freed.clear()
-        for meter in self._freed:
-            woken += self._wake_for(meter, most)
-        self._freed.clear()
-        return woken
-
     def ordered_became_due(self, job_type: str, after: int, until: int) -> int:
         """How many jobs in ordered lanes of a type that never ran became due between two instants."""
         return int(self.rows.all("ordered_became_due", (job_type, after, until))[0][0])
 
-    def make_due(self, job_type: str, priority: int, bound: Bound) -> None:
-        """A lane may be claimed."""
-        self._due.add(job_type, priority, *bound)
-        self.types_due.add(job_type)
-
-    # Rows.
-
-    def _wake_for(self, meter: str, most: int) -> list[Woken]:
-        """Lets lanes go on that wait for a meter; returns those that do."""
-        capacity, woken, of_one_type = min(self.meters.capacity(meter), most), list[Woken](), 0
-        if capacity <= 0:
-            self.meters.set_time(meter, may_have_more=True)  # its period may be another one now
-            return woken
-        for job_type in sorted(self._types.of(limit_of(meter))):
-            self._due.add_known(job_type)
-            line = {"type": job_type, "line": f"{meter}{END}{job_type}", "capacity": capacity}
-            found = self.rows.all("wake_lanes", line)
-            for text, priority, at, job_id in found:
-                woken.append(Woken(text, job_type, priority, (at, job_id)))
-                self.make_due(job_type, priority, (at, job_id))
-            of_one_type = max(of_one_type, len(found))
-        self.rows.is_changed |= bool(woken)
-        self.meters.set_time(meter, may_have_more=of_one_type >= capacity)
-        return woken
-
-    def _free_lines(self, name: str, key: str | None) -> None:
-        """A limit has changed: lanes may go on that wait for it. Of all keys they may be very many: claims find
-        those that may not, some in each.
-        """
-        if key is not None:
-            self.free(f"{name}{END}{key}")
-        elif self.has_lanes and self.rows.run("open_lines", (name + END, name + END + _AFTER_ALL_KEYS)):
-            for job_type in self._types.of(name):
-                self._due.add_any(job_type)
-                self.types_due.add(job_type)
-
-    def _give_up(self, lane: Lane, full: str | None) -> None:
-        """A lane leaves the line of its type: what it does not use is free for others."""
-        self.free(*[meter for meter in lane.meters if meter != full])
-
     def _end(self, lane: Lane) -> None:
         self._attempts.end(lane.type)
         self.meters.end(lane)
-        self.free(*lane.meters)
-
-    def _line(self, lane: Lane, full: str | None) -> str:
-        """Where a lane stands."""
-        if full is None:
-            return lane.type
-        self.meters.set_time(full, may_have_more=True)
-        return f"{full}{END}{lane.type}"
+        self.lines.free(*lane.meters)
 
     def _wait_again(self, job: _Waiting, lane: Lane) -> None:
         """A job that is pending in an ordered lane waits there."""
@@ -368,23 +287,16 @@ class Limits:
         heads = [(priority, (at, job_id)) for at, job_id, priority in found if job_id not in leaving]
         if heads := heads or list(self._placed.get(text, {}).values()):
             self._set_head(text, lane, *heads[0])
-            self._give_up(lane, None)  # it may come later than others now
+            self.lines.give_up(lane, None)  # it may come later than others now
         else:
             self.delete(text)
 
     def _set_head(self, text: str, lane: Lane, priority: int, bound: Bound) -> None:
         """An ordered lane stands by its next job, which no other one of it can overtake."""
-        self.rows.is_changed = self.has_lanes = True
+        self.rows.is_changed = self.lines.has_lanes = True
         self.note(text, lane)
-        ((line,),) = self.rows.all("set_head", (text, self._line(lane, self.meters.full(lane)), priority, *bound))
-        self._goes_on_by(bound, line, lane.type, priority)
-
-    def _goes_on_by(self, bound: Bound, line: str, job_type: str, priority: int) -> None:
-        """A lane has another bound: it may be claimed, or be the next one of the line in which it stands."""
-        if line == job_type:
-            self.make_due(job_type, priority, bound)
-        else:
-            self.free(line.rpartition(END)[0])
+        ((line,),) = self.rows.all("set_head", (text, self.lines.put(lane, self.meters.full(lane)), priority, *bound))
+        self.lines.goes_on_by(bound, line, lane.type, priority)
 
     def _waiting(self, ids: Sequence[int]) -> Iterable[_Waiting]:
         sql = self.rows.sql["lanes_of_ids"]

@@ -148,7 +148,7 @@ class LanedJobs:
         that is at hand.
         """
         has_given_up, self._gave_up = self._gave_up, False
-        for lane in self._limits.wake(most=1) if has_given_up else ():
+        for lane in self._limits.lines.wake(most=1) if has_given_up else ():
             is_due = lane.priority == self._priority and lane.bound[0] <= self._transaction.now
             if is_due and lane.type in self._opened:  # one of another type is found when that is looked at
                 self._push_lane(lane.type, lane.text, lane.bound)
@@ -229,7 +229,7 @@ class LanedJobs:
             self._limits.move(lane.text, priority, (at, job_id), None)
             self._gave_up = True
             if priority != self._priority or at > self._transaction.now:
-                self._limits.make_due(lane.type, priority, (at, job_id))
+                self._limits.lines.make_due(lane.type, priority, (at, job_id))
             else:
                 self._push((at, job_id), lane)
             return None
@@ -307,7 +307,7 @@ class LanedJobs:
         }  # fmt: skip
 
     def _read_lanes(self, entry: _Lanes, bound: Bound) -> None:
-        if not self._limits.has_lanes:
+        if not self._limits.lines.has_lanes:
             return
         found = self._transaction.run("lanes_in_line", self._due_from(bound, entry.type, entry.most)).fetchall()
         self._limits.meters.prepare([lane_of(text) for text, _, _ in found])

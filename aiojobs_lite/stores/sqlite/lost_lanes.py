@@ -34,7 +34,7 @@ def find_lost_lanes(transaction: Transaction, after: str) -> LanesFound:
     """
     limits = transaction.limits
     lost = list(limits.count_again()) if not after else []
-    limits.wake()  # what time has set free is not lost
+    limits.lines.wake()  # what time has set free is not lost
     is_behind = limits.meters.next_free <= transaction.now  # very much was set free
     rows = transaction.run("waiting_lanes", (after, LANES_A_STEP)).fetchall()
     standing: dict[str, Counter[str] | None] = {}
@@ -52,7 +52,7 @@ def find_lost_lanes(transaction: Transaction, after: str) -> LanesFound:
             standing[lane.type] = _standing(transaction, lane.type)
         ready = standing[lane.type]
         if ready is not None and ready[meter] < limits.meters.capacity(meter):
-            limits.free(meter)
+            limits.lines.free(meter)
             lost.append(meter)
     return LanesFound(rows[-1][0] if len(rows) == LANES_A_STEP else None, tuple(lost))
 

@@ -13,6 +13,7 @@ from aiojobs_lite.model.batches import BatchRow
 from aiojobs_lite.model.documents import Document
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.schedule_rows import ScheduleRow
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.sqlite.due import NEVER
@@ -42,6 +43,7 @@ _FILLED: Final = {
     "claimed": ", ".join(columns.CLAIMED),
     "batch": ", ".join(BatchRow._fields),
     "document": ", ".join(Document._fields),
+    "schedule": ", ".join(ScheduleRow._fields),
     "step": ", ".join(StepRow._fields),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),

@@ -18,7 +18,6 @@ from aiojobs_lite.model.schedule_rows import (
     ScheduleRow,
     TickOutlook,
     TickRow,
-    end_of_prefix,
 )
 from aiojobs_lite.model.schedules import (
     ABANDONED_AFTER_US,
@@ -37,6 +36,7 @@ from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 from aiojobs_lite.stores.sqlite.unique import admit
+from aiojobs_lite.text import end_of_prefix
 
 
 def set_schedule(transaction: Transaction, write: SetSchedule) -> ScheduleAnswer:

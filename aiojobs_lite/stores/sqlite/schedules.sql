@@ -1,4 +1,4 @@
--- Cron.
+-- Cron. {schedule} are the columns of `ScheduleRow`.
 
 -- name: set_schedule
 -- Stores a declared schedule; only a changed expression or time zone moves its next tick.
@@ -103,17 +103,13 @@ WHERE name = :schedule
 
 -- name: schedule
 -- One schedule.
-SELECT
-    name, expression, tz, next_tick, job_type, payload, options, catch_up, overlap, revision, latest_job, last_tick,
-    paused_since, paused_by, created_at, updated_at, moved_at
+SELECT {schedule}
 FROM aiojobs_schedules
 WHERE name = ?;
 
 -- name: schedules_of_page
 -- Schedules by name.
-SELECT
-    name, expression, tz, next_tick, job_type, payload, options, catch_up, overlap, revision, latest_job, last_tick,
-    paused_since, paused_by, created_at, updated_at, moved_at
+SELECT {schedule}
 FROM aiojobs_schedules
 WHERE name >= :first
     AND name > :after
@@ -123,9 +119,7 @@ LIMIT :limit;
 
 -- name: due_schedules
 -- Stored schedules of these types that are due, each type by a range of one index.
-SELECT
-    name, expression, tz, next_tick, job_type, payload, options, catch_up, overlap, revision, latest_job, last_tick,
-    paused_since, paused_by, created_at, updated_at, moved_at
+SELECT {schedule}
 FROM json_each(:types) AS types
 CROSS JOIN aiojobs_schedules ON job_type = types.value
 WHERE paused_since IS NULL
@@ -158,9 +152,7 @@ WHERE paused_since IS NOT NULL;
 
 -- name: moved_ahead
 -- Stored schedules whose next tick was written after an instant.
-SELECT
-    name, expression, tz, next_tick, job_type, payload, options, catch_up, overlap, revision, latest_job, last_tick,
-    paused_since, paused_by, created_at, updated_at, moved_at
+SELECT {schedule}
 FROM aiojobs_schedules
 WHERE job_type IS NOT NULL
     AND (moved_at, name) > (?, ?)

@@ -254,7 +254,7 @@ class Transaction:
         """Writes the counts that moved."""
         if self.limits.types:
             self.limits.meters.flush()
-            for job_type in self.limits.types_due:
+            for job_type in self.limits.lines.types_due:
                 self.tally(job_type)
         moved = self._ledger.moved()
         if moved:

@@ -190,7 +190,7 @@ class Writer:
             if check:
                 check(transaction)
             if self.ledger.limits.types:
-                self.ledger.limits.wake()
+                self.ledger.limits.lines.wake()
             due = phases.claiming.due() if phases.claiming else AT_ONCE if is_reloaded else transaction.due.made
             transaction.flush()
             if not units:

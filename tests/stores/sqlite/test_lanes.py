@@ -11,7 +11,8 @@ import pytest
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import LimitedLane, StoredLimit, lane_of, lane_text
 from aiojobs_lite.stores.sqlite.due import NEVER, Due
-from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE, Limits, Woken
+from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE, Limits
+from aiojobs_lite.stores.sqlite.lines import Woken
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import NOW, at, connected, new
@@ -122,9 +123,9 @@ def test_a_lane_without_jobs_is_deleted_and_the_others_go_on(limits: Limits, con
     limits.add(SEVEN, 1, (NOW, 1), None)
     limits.add(EIGHT, 1, (NOW, 2), None)
     limits.delete(SEVEN)
-    assert (lines(connection), limits.has_lane(SEVEN), limits.has_lanes) == ({EIGHT: OF_TYPE}, False, True)
+    assert (lines(connection), limits.has_lane(SEVEN), limits.lines.has_lanes) == ({EIGHT: OF_TYPE}, False, True)
     limits.delete(EIGHT)
-    assert (lines(connection), limits.has_lanes) == ({}, False)
+    assert (lines(connection), limits.lines.has_lanes) == ({}, False)
 
 
 def test_a_lane_waits_in_the_line_of_its_meter_until_an_attempt_ends(
@@ -132,14 +133,14 @@ def test_a_lane_waits_in_the_line_of_its_meter_until_an_attempt_ends(
 ) -> None:
     exhaust(limits)
     assert lines(connection) == {SEVEN: IN_LINE_OF_METER}
-    limits.free(METER)
-    assert limits.wake() == []
+    limits.lines.free(METER)
+    assert limits.lines.wake() == []
     assert due.earliest(lambda job_type: True) == NEVER
     limits.ended([(1, Status.COMPLETED)])
-    assert limits.wake() == [Woken(SEVEN, "a", 1, (NOW, 3))]
+    assert limits.lines.wake() == [Woken(SEVEN, "a", 1, (NOW, 3))]
     assert lines(connection) == {SEVEN: OF_TYPE}
-    assert (due.earliest_by_type(), limits.types_due) == ({"a": NOW}, {"a"})
-    assert (limits.has_running("a"), limits.wake()) == (True, [])
+    assert (due.earliest_by_type(), limits.lines.types_due) == ({"a": NOW}, {"a"})
+    assert (limits.has_running("a"), limits.lines.wake()) == (True, [])
 
 
 def test_a_lane_that_leaves_the_line_of_its_type_sets_free_what_it_does_not_use(
@@ -151,14 +152,14 @@ def test_a_lane_that_leaves_the_line_of_its_type_sets_free_what_it_does_not_use(
     limits.add(shared[0], 0, (NOW, 1), None)
     limits.add(shared[1], 1, (NOW, 2), METER)
     limits.move(shared[0], 0, (at(60), 1), None)  # its job was put off
-    assert [woken.text for woken in limits.wake()] == [shared[1]]
+    assert [woken.text for woken in limits.lines.wake()] == [shared[1]]
     assert lines(connection) == dict.fromkeys(shared, OF_TYPE)
 
 
 def test_a_higher_limit_lets_lanes_go_on(limits: Limits, connection: sqlite3.Connection) -> None:
     exhaust(limits)
     limits.set(StoredLimit("two", 3))
-    limits.wake()
+    limits.lines.wake()
     assert lines(connection) == {SEVEN: OF_TYPE}
 
 

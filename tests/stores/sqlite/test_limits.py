@@ -23,8 +23,8 @@ from aiojobs_lite.model.limits import (
 )
 from aiojobs_lite.model.writes import CancelJob, Claim, Insert
 from aiojobs_lite.stores.sqlite import limits
-from aiojobs_lite.stores.sqlite.lanes import Limits, Woken
 from aiojobs_lite.stores.sqlite.limits import MOST_ASIDE
+from aiojobs_lite.stores.sqlite.lines import Lines, Woken
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import faulty, opened, raw, run_sql, writer_of
@@ -204,10 +204,10 @@ async def test_keys_that_a_changed_limit_does_not_set_free_step_aside_again(data
 async def test_keys_go_on_in_the_order_in_which_they_were_set_free(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    woken, wake = list[str](), Limits.wake
+    woken, wake = list[str](), Lines.wake
 
-    def noted(limits: Limits, *args: Any) -> list[Woken]:
-        found = wake(limits, *args)
+    def noted(lines: Lines, *args: Any) -> list[Woken]:
+        found = wake(lines, *args)
         woken.extend(lane.text for lane in found)
         return found
 
@@ -217,7 +217,7 @@ async def test_keys_go_on_in_the_order_in_which_they_were_set_free(
         (_, answer) = await answers(store, Insert((*rows, *rows)), claim())
         assert await claimed(store) == []  # the others wait
         jobs, order = sorted(answer.jobs), (2, 0, 3, 1)
-        monkeypatch.setattr(Limits, "wake", noted)
+        monkeypatch.setattr(Lines, "wake", noted)
         await answers(store, *[complete(jobs[n]) for n in order])
         await claimed(store)
     assert woken == [rows[n].lane for n in order]
