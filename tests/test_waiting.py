@@ -65,6 +65,7 @@ async def test_it_is_quiet_beside_what_waits_for_time_or_for_an_event() -> None:
     timer = asyncio.get_running_loop().call_later(3600, print)
     task = asyncio.ensure_future(asyncio.Event().wait())
     await quiet()
+    assert not task.done()
     timer.cancel()
     task.cancel()
     await asyncio.wait([task])

@@ -95,7 +95,7 @@ def test_many_lines_are_sent_before_their_time(channel: Channel) -> None:
 
 def test_a_runner_that_is_gone_is_no_fault_of_the_handler(channel: Channel) -> None:
     channel.ours.close()
-    channel.reporter.progress(JOB, 0.1, None)
+    assert channel.reporter.progress(JOB, 0.1, None) is False  # too late, and no error
     channel.reporter.close()
 
 

@@ -261,6 +261,7 @@ async def test_it_rescues_each_two_seconds(world: World) -> None:
             await quiet()
             world.clock.advance(1)
             await until(lambda: len(world.probed) == second // 2)  # noqa: B023  # called before the next turn
+    assert len(world.probed) == 4
 
 
 async def test_a_look_at_what_all_owners_run_reads_no_job(world: World) -> None:

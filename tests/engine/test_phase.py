@@ -52,4 +52,5 @@ async def test_a_phase_that_comes_and_goes_within_one_turn_is_noticed() -> None:
     progress.go_on_to(Phase.STARTING)
     progress.go_on_to(Phase.RUNNING)
     progress.go_on_to(Phase.DRAINING)
-    await waits
+    await quiet()
+    assert (waits.done(), progress.phase) == (True, Phase.DRAINING)

@@ -225,3 +225,4 @@ def test_a_thread_that_outlives_the_event_loop_is_not_hurt() -> None:
     rig: Any = asyncio.run(made())
     rig.progress(0.1)
     rig.log("x")
+    assert rig.kept == []  # nothing can be written any more

@@ -138,6 +138,7 @@ async def test_a_worker_that_idles_for_long_ends(
         pid = await pid_in(note)
         await outside(lambda: not alive(worker) and not alive(pid))
         await outside(lambda: not has_workers(runner))
+    assert not alive(worker)
 
 
 @pytest.mark.parametrize("missing", ["first", "second", "process"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import InvalidOption, JobRunner, Jobs
+from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.runner.middleware import Middleware
 
 
@@ -47,6 +48,7 @@ def test_an_error_says_what_is_wanted() -> None:
 
 
 def test_objects_with_one_step_or_both_are_taken() -> None:
-    for good in ([], (Timed(),), [Alike(), Timed()], iter([Timed()])):
-        Jobs(middleware=good)
+    for good in ([], (Timed(),), [Alike(), Timed()]):
+        assert check_middleware("middleware", good) == tuple(good)
+    assert len(check_middleware("middleware", iter([Timed()]))) == 1
     JobRunner(middleware=[Timed()])

@@ -79,9 +79,10 @@ class Owning:
             await until_dead(mine, second, first)
 
     async def test_releasing_twice_is_releasing_once(self, store: Store) -> None:
-        async with acquired(store):
+        async with acquired(store) as owners:
             store.owners.release()
         store.owners.release()
+        await until_dead(store, owners)
 
     async def test_an_owner_may_be_released_long_after_the_close(self, two: tuple[Store, Store]) -> None:
         mine, other = two
