@@ -44,15 +44,17 @@ class _Due:
     Attributes:
         schedule: When it fires.
         row: Its next tick in the store, and what it makes.
+        now: What the clock showed when it was found.
     """
 
     schedule: Schedule
     row: ScheduleRow
+    now: int
 
     def tick(self, tick: int, following: int, job: Candidate | None, *, skip_overlap: bool = False) -> FireTick:
         """The write that fires one of its ticks."""
         rule = self.schedule.rule
-        return FireTick(self.schedule.name, *rule, tick, following, job, skip_overlap, self.row.revision)
+        return FireTick(self.schedule.name, *rule, tick, following, job, skip_overlap, self.row.revision, self.now)
 
 
 class Ticker:
@@ -188,8 +190,8 @@ class Ticker:
                 await self._alarm.wait(None if self._is_draining else self._next_look())
 
     async def _move_back(self, schedule: Schedule) -> None:
-        following = schedule.next_after(self._clock.now())
-        await self._commits.write(MoveTickBack(schedule.name, *schedule.rule, following))
+        now = self._clock.now()
+        await self._commits.write(MoveTickBack(schedule.name, *schedule.rule, schedule.next_after(now), now))
 
     # What is due, and when.
 
@@ -234,7 +236,7 @@ class Ticker:
 
     async def _fire_declared(self, name: str, now: int) -> None:
         schedule = self._schedules[name]
-        if await self._fire(_Due(schedule, ScheduleRow(name, *schedule.rule, self._next[name])), now):
+        if await self._fire(_Due(schedule, ScheduleRow(name, *schedule.rule, self._next[name]), now)):
             self._wait_for(name, schedule.next_after(now))  # the clock may have been set back meanwhile
         else:
             self._paused.add(name)  # until a look finds that it is not
@@ -266,15 +268,15 @@ class Ticker:
 
     async def _fire_row(self, row: ScheduleRow, now: int) -> None:
         with self._guarded(row.name):
-            await self._fire(_Due(_schedule_of(row), row), now)
+            await self._fire(_Due(_schedule_of(row), row, now))
 
-    async def _fire(self, due: _Due, now: int) -> bool:
+    async def _fire(self, due: _Due) -> bool:
         """Fires what is due of a schedule; returns whether it was, and is not paused."""
-        schedule, stored = due.schedule, due.row.next_tick
+        schedule, stored, now = due.schedule, due.row.next_tick, due.now
         next_tick = schedule.next_after(now)
         ticks = schedule.due(stored, now)
         if ticks:
-            return await self._fire_all(due, ticks, next_tick, now)
+            return await self._fire_all(due, ticks, next_tick)
         # Stored by a version with another expression, or under other rules of its time zone.
         text = "%s does not fire at %s, as its expression is now: its next tick is %s"
         _log.info(text, schedule.name, _shown(stored), _shown(next_tick))
@@ -282,8 +284,8 @@ class Ticker:
             await self._commits.write(due.tick(stored, next_tick, None))
         return True
 
-    async def _fire_all(self, due: _Due, ticks: Sequence[int], next_tick: int, now: int) -> bool:
-        schedule, stored = due.schedule, due.row.next_tick
+    async def _fire_all(self, due: _Due, ticks: Sequence[int], next_tick: int) -> bool:
+        schedule, stored, now = due.schedule, due.row.next_tick, due.now
         missed = await self._count(schedule.missed(stored, ticks[0]))
         skip_overlap = schedule.skips_overlap(ticks)
         for tick, following in zip(ticks, [*ticks[1:], next_tick], strict=True):  # where the next start would go on

@@ -28,7 +28,8 @@ class ScheduleRow(NamedTuple):
         paused_by: The person or program that paused it, or None.
         created_at: When a stored one was made.
         updated_at: When a stored one was put last.
-        moved_at: When the next tick of a stored one was written.
+        moved_at: When the next tick of a stored one was written: the later of what the clock showed then, and what it
+            showed when the tick was worked out.
     """
 
     name: str

@@ -68,6 +68,7 @@ class PutSchedule(NamedTuple):
         catch_up: What becomes of ticks that were missed.
         overlap: What becomes of a tick while the job before is not finished.
         revision: A random number: what was read of a schedule is out of date if another one is stored.
+        worked_out_at: What the clock showed when the next tick was worked out. It may have been set back since then.
     """
 
     name: str
@@ -80,6 +81,7 @@ class PutSchedule(NamedTuple):
     catch_up: str
     overlap: str
     revision: int
+    worked_out_at: int
 
     def answer(self) -> PlacedSchedule:
         """See `Write`."""
@@ -152,6 +154,7 @@ class FireTick(NamedTuple):
         job: The job to be made, or None.
         skip_overlap: See above.
         revision: That of a stored schedule, as it was read; None: it is a declared one.
+        worked_out_at: What the clock showed when the next tick was worked out. It may have been set back since then.
     """
 
     schedule: str
@@ -162,6 +165,7 @@ class FireTick(NamedTuple):
     job: Candidate | None
     skip_overlap: bool
     revision: int | None
+    worked_out_at: int
 
     def answer(self) -> TickAnswer:
         """See `Write`."""
@@ -187,12 +191,20 @@ class MoveTickBack(NamedTuple):
     A schedule that is stored with another expression or time zone stays. So does a declared one if this tick is not
     after the transaction's instant: the clock went on since it was worked out, and its owner waits for it. One that was
     made at run time is due then. Answer: whether the schedule was moved.
+
+    Attributes:
+        schedule: The name of the schedule.
+        expression: Its expression, as this owner knows it.
+        tz: Its time zone.
+        next_tick: When it fires next.
+        worked_out_at: What the clock showed when the next tick was worked out. It may have been set back since then.
     """
 
     schedule: str
     expression: str
     tz: str
     next_tick: int
+    worked_out_at: int
 
     def answer(self) -> bool:
         """See `Write`."""

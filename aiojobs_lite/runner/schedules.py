@@ -268,7 +268,7 @@ def put_of(
     next_tick, options = schedule.next_after(now), options_of(job)
     made = PutSchedule(
         name, *schedule.rule, next_tick, job.job_type.name, job.payload, options, catch_up, overlap,
-        secrets.randbits(62),
+        secrets.randbits(62), now,
     )  # fmt: skip
     job_of_tick(job.job_type, ScheduleRow(*made[:9]), next_tick, now)  # a key that is not found is refused here
     return made

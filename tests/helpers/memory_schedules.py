@@ -57,7 +57,9 @@ def put_schedule(phases: MemoryPhases, write: PutSchedule) -> PlacedSchedule:
     before = phases.rows.schedules.get(write.name)
     if before is not None and before.revision is None:
         return PlacedSchedule(before.next_tick, is_taken=True)
-    made = ScheduleRow(*write, created_at=phases.now, updated_at=phases.now, moved_at=phases.now)
+    made = ScheduleRow(*write[:-1], created_at=phases.now, updated_at=phases.now)._replace(
+        moved_at=max(phases.now, write.worked_out_at)
+    )
     if before is not None:
         made = made._replace(
             created_at=before.created_at, latest_job=before.latest_job, last_tick=before.last_tick,
@@ -96,9 +98,10 @@ def fire_tick(phases: MemoryPhases, write: FireTick) -> TickAnswer:
         return TickAnswer("changed")
     if schedule.paused_since is not None:
         return TickAnswer("paused")
-    moved_at = None if write.revision is None else phases.now
+    if write.revision is not None and schedule.next_tick < write.next_tick:
+        schedule = schedule._replace(moved_at=max(phases.now, write.worked_out_at))
     if (schedule.expression, schedule.tz) == (write.expression, write.tz):
-        schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick), moved_at=moved_at)
+        schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
     elif schedule.next_tick < phases.now - ABANDONED_AFTER_US:
         schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
     schedules[write.schedule] = schedule
@@ -136,7 +139,7 @@ def move_tick_back(phases: MemoryPhases, write: MoveTickBack) -> bool:
     is_later = write.next_tick > phases.now or (stored is not None and stored.revision is not None)
     if stored is None or stored[1:3] != rule or stored.next_tick <= write.next_tick or not is_later:
         return False
-    moved_at = None if stored.revision is None else phases.now
+    moved_at = None if stored.revision is None else max(phases.now, write.worked_out_at)
     phases.rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick, moved_at=moved_at)
     return True
 

@@ -24,6 +24,7 @@ from tests.helpers.stores import at, new
 SCHEDULE = SetSchedule("s", "* * * * *", "UTC", at(60))
 _names = st.sampled_from(["s", "t", "u"])  # `s` is declared, unless it was deleted
 _revisions = st.sampled_from([None, 1, 2])
+_ahead = st.sampled_from([0, 7_000_000])  # of the next transaction, the clock that a tick was worked out by
 
 
 class ScheduleRules(RuleBasedStateMachine):
@@ -42,9 +43,10 @@ class ScheduleRules(RuleBasedStateMachine):
     def set_schedule(self, name: str, expression: str, later: int, step: Step) -> None:
         self.put(SetSchedule(name, expression, "UTC", self.now + later), step)
 
-    @rule(name=_names, expression=expressions, later=some, revision=st.integers(1, 2), step=steps)
-    def put_schedule(self, name: str, expression: str, later: int, revision: int, step: Step) -> None:
-        made = (name, expression, "UTC", self.now + later, "c", '{"x": 1}', None, "latest", "skip", revision)
+    @rule(name=_names, expression=expressions, later=some, revision=st.integers(1, 2), ahead=_ahead, step=steps)
+    def put_schedule(self, name: str, expression: str, later: int, revision: int, ahead: int, step: Step) -> None:
+        rest = "c", '{"x": 1}', None, "latest", "skip", revision, self.now + ahead
+        made = (name, expression, "UTC", self.now + later, *rest)
         self.put(PutSchedule(*made), step)
 
     @rule(name=_names, step=steps)
@@ -60,18 +62,19 @@ class ScheduleRules(RuleBasedStateMachine):
         row = new("c", schedule=name)._replace(scheduled_at=self.now)
         self.put(RunSchedule(name, Candidate(row, max_pending=1 if full else None)), step)
 
-    @rule(name=_names, expression=expressions, tick=some, step=steps)
-    def move_tick_back(self, name: str, expression: str, tick: int, step: Step) -> None:
-        self.put(MoveTickBack(name, expression, "UTC", at(tick)), step)
+    @rule(name=_names, expression=expressions, tick=some, ahead=_ahead, step=steps)
+    def move_tick_back(self, name: str, expression: str, tick: int, ahead: int, step: Step) -> None:
+        self.put(MoveTickBack(name, expression, "UTC", at(tick), self.now + ahead), step)
 
     @rule(
         name=_names, tick=some, skip_overlap=st.booleans(), runs=st.booleans(), full=st.booleans(),
-        expression=expressions, revision=_revisions, step=steps,
+        expression=expressions, revision=_revisions, ahead=_ahead, step=steps,
     )  # fmt: skip
     def tick(
         self, name: str, tick: int, skip_overlap: bool, runs: bool, full: bool, expression: str,
-        revision: int | None, step: Step,
+        revision: int | None, ahead: int, step: Step,
     ) -> None:  # fmt: skip
         row = new("c", schedule=name, tick=at(tick))._replace(scheduled_at=self.now)
         job = Candidate(row, max_pending=1 if full else None) if runs else None
-        self.put(FireTick(name, expression, "UTC", at(tick), at(tick + 1), job, skip_overlap, revision), step)
+        fired = (at(tick), at(tick + 1), job, skip_overlap, revision, self.now + ahead)
+        self.put(FireTick(name, expression, "UTC", *fired), step)

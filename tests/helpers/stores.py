@@ -52,7 +52,7 @@ def new(job_type: str = "a", *, priority: int = 1, due: float = 0, **fields: Any
 def fire(schedule: str, tick: int, next_tick: int, row: NewJob | None, *, skip_overlap: bool) -> FireTick:
     """A tick of a schedule that fires each minute."""
     job = None if row is None else Candidate(row)
-    return FireTick(schedule, "* * * * *", "UTC", tick, next_tick, job, skip_overlap, None)
+    return FireTick(schedule, "* * * * *", "UTC", tick, next_tick, job, skip_overlap, None, NOW)
 
 
 def claim(

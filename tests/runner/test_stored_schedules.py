@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,27 @@ async def test_a_tick_that_a_clock_years_ahead_has_written_is_not_waited_for(dat
         clock.advance("1m")
         await runner.run_until_idle()
         assert sorted(reports.ran) == [(n, 1) for n in range(150)]
+
+
+async def test_a_tick_that_waited_while_the_clock_was_set_back_is_not_waited_for(
+    database: Path, clock: FakeClock, reports: Reports
+) -> None:
+    store = faulty(database)
+    async with running(store, clock, reports.type) as [runner]:
+        await runner.schedules.put("r", EACH_MINUTE, reports.type.bind(1))
+        store.gate.clear()
+        enqueuing = asyncio.create_task(runner.enqueue(reports.type, 2))
+        await quiet()
+        clock.advance("1m")
+        await quiet()
+        assert not Probe(runner).parts.ticker.is_idle  # the tick waits for the transaction that is under way
+        clock.jump_to(START - timedelta(hours=1))
+        store.gate.set()
+        await enqueuing
+        while (await runner.schedules.get("r")).next_tick != START - timedelta(minutes=59):
+            await quiet()
+        await minutes_pass(clock, [runner], 1)
+        assert reports.ran == [(2, None), (1, 1), (1, -59)]
 
 
 async def test_a_day_that_the_clocks_are_changed_on_has_its_ticks(database: Path, reports: Reports) -> None:

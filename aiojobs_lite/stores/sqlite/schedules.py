@@ -95,6 +95,7 @@ def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
         "tz": write.tz,
         "next_tick": write.next_tick,
         "abandoned_before": transaction.now - ABANDONED_AFTER_US,
+        "worked_out_at": write.worked_out_at,
         "now": transaction.now,
     }
     transaction.run("move_schedule", moved)

@@ -16,7 +16,8 @@ INSERT INTO aiojobs_schedules (
     moved_at
 )
 VALUES (
-    :name, :expression, :tz, :next_tick, :job_type, :payload, :options, :catch_up, :overlap, :revision, :now, :now, :now
+    :name, :expression, :tz, :next_tick, :job_type, :payload, :options, :catch_up, :overlap, :revision, :now, :now,
+    max(:now, :worked_out_at)
 )
 ON CONFLICT (name) DO UPDATE
 SET
@@ -81,12 +82,14 @@ WHERE name = ?;
 -- name: move_schedule
 -- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with. One that
 -- knows another expression than the stored one moves nothing, unless the stored one is abandoned.
+-- If the clock was set back since the tick was worked out, "moved_at" is what it showed then, so that the next tick is
+-- found and moved back; an owner that moves nothing leaves it.
 UPDATE aiojobs_schedules
 SET
     next_tick = iif(expression = :expression AND tz = :tz, max(next_tick, :next_tick), :next_tick),
     expression = :expression,
     tz = :tz,
-    moved_at = iif(revision IS NULL, NULL, :now)
+    moved_at = CASE WHEN revision IS NOT NULL THEN iif(next_tick < :next_tick, max(:now, :worked_out_at), moved_at) END
 WHERE name = :name
     AND (expression = :expression AND tz = :tz OR next_tick < :abandoned_before);
 
@@ -94,7 +97,7 @@ WHERE name = :name
 -- Moves the next tick of a schedule back: a clock that was ahead has moved it on. One of a declared schedule that the
 -- clock has come to by now was worked out before the clock went on: it has fired, or will.
 UPDATE aiojobs_schedules
-SET next_tick = :next_tick, moved_at = iif(revision IS NULL, NULL, :now)
+SET next_tick = :next_tick, moved_at = iif(revision IS NULL, NULL, max(:now, :worked_out_at))
 WHERE name = :schedule
     AND expression = :expression
     AND tz = :tz

@@ -15,6 +15,7 @@ from aiojobs_lite.model.writes import Insert, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers.steps import done, save, steps_of, suspend
 from tests.helpers.stores import (
+    NOW,
     again,
     answers,
     applied,
@@ -233,7 +234,7 @@ class MovingBack:
     async def test_a_stored_tick_that_is_later_is_moved_back(self, store: Store) -> None:
         schedule = SetSchedule("s", "* * * * *", "UTC", at(YEAR))
         await one(store, schedule)
-        back = MoveTickBack("s", "* * * * *", "UTC", at(60))
+        back = MoveTickBack("s", "* * * * *", "UTC", at(60), NOW)
         for other in (
             back._replace(expression="0 * * * *"),
             back._replace(tz="Asia/Tokyo"),

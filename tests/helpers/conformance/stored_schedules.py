@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.schedule_rows import (
@@ -25,7 +29,7 @@ from aiojobs_lite.model.schedules import (
     SetSchedule,
     TickAnswer,
 )
-from aiojobs_lite.model.writes import DeleteJob, Inserted, Prune
+from aiojobs_lite.model.writes import DeleteJob, Inserted, Prune, Write
 from aiojobs_lite.stores.base import Store
 from tests.helpers.schedules import EACH_MINUTE, put, tick
 from tests.helpers.stores import NOW, answers, at, claimed, complete, counted, fire, micros, new, one, stored
@@ -49,13 +53,13 @@ class StoredScheduling:
         made = put(due=60, options='{"label":"eu"}', catch_up="all", overlap="queue", tz="Asia/Tokyo")
         assert await store.ask(GetSchedule("r")) is None
         assert await one(store, made, 5) == PlacedSchedule(at(60), is_new=True)
-        assert await row_of(store) == ScheduleRow(*made, created_at=at(5), updated_at=at(5), moved_at=at(5))
+        assert await row_of(store) == ScheduleRow(*made[:-1], created_at=at(5), updated_at=at(5), moved_at=at(5))
 
     async def test_a_schedule_is_replaced_wholly(self, store: Store) -> None:
         await one(store, put(due=60, options='{"label":"eu"}'))
         changed = put(revision=2, due=90, expression="*/5 * * * *", job_type="b", payload="{}", overlap="queue")
         assert await one(store, changed, 7) == PlacedSchedule(at(90))
-        assert await row_of(store) == ScheduleRow(*changed, created_at=NOW, updated_at=at(7), moved_at=at(7))
+        assert await row_of(store) == ScheduleRow(*changed[:-1], created_at=NOW, updated_at=at(7), moved_at=at(7))
 
     async def test_an_unchanged_expression_keeps_the_next_tick(self, store: Store) -> None:
         await one(store, put(due=60))
@@ -235,12 +239,37 @@ class StoredScheduling:
 
         assert await ahead(at(8_000), "") == ["q", "r", "p"]
         assert await ahead(at(9_000), "q", limit=1) == ["r"]
-        back = MoveTickBack("r", EACH_MINUTE, "UTC", at(60))
+        back = MoveTickBack("r", EACH_MINUTE, "UTC", at(60), NOW)
         assert await one(store, back) is True
         assert await one(store, back) is False
         row = await row_of(store)
         assert (row.next_tick, row.moved_at) == (at(60), NOW)
         assert await ahead(at(8_000), "") == ["q", "p"]
-        due_by_now = MoveTickBack("q", EACH_MINUTE, "UTC", at(60))
+        due_by_now = MoveTickBack("q", EACH_MINUTE, "UTC", at(60), NOW)
         assert await one(store, due_by_now, 70) is True  # the clock went on since it was worked out
         assert await due(store, 70, "a") == ["q", "r"]
+
+    @pytest.mark.parametrize("kind", ["put", "fired", "moved back"])
+    async def test_a_tick_is_found_that_was_worked_out_before_the_clock_was_set_back(
+        self, store: Store, kind: str
+    ) -> None:
+        async def ahead() -> list[str]:
+            return [row.name for row in await store.ask(ListMovedAhead((at(8_000), ""), 9))]
+
+        late: dict[str, Write[Any]] = {
+            "put": put(due=9_060, worked_out_at=at(9_000)),
+            "fired": tick(due=9_000, then=9_060)._replace(worked_out_at=at(9_000)),
+            "moved back": MoveTickBack("r", EACH_MINUTE, "UTC", at(9_060), at(9_000)),
+        }
+        if kind != "put":
+            await one(store, put(due=20_000 if kind == "moved back" else 0))
+        await one(store, late[kind], 10)
+        assert await ahead() == ["r"]
+        await one(store, tick(due=0, then=60), 20)  # of an owner that has read the schedule before
+        row = await row_of(store)
+        assert (row.next_tick, row.moved_at) == (at(9_060), at(9_000))
+        assert await ahead() == ["r"]
+        await one(store, MoveTickBack("r", EACH_MINUTE, "UTC", at(60), at(30)), 30)
+        assert await ahead() == []
+        await one(store, tick(due=60, then=120), 60)
+        assert (await row_of(store)).moved_at == at(60)

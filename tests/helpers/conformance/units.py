@@ -79,7 +79,9 @@ class Phasing:
             RedriveDead(tuple(dead)),
             complete(jobs[0]),
             SetSchedule("s", "* * * * *", "UTC", at(60)),
-            FireTick("s", "* * * * *", "UTC", at(60), at(120), None, skip_overlap=False, revision=None),
+            FireTick(
+                "s", "* * * * *", "UTC", at(60), at(120), None, skip_overlap=False, revision=None, worked_out_at=NOW
+            ),
             RedriveJob(dead[0]),
             MarkInterrupted(jobs[3].id, 1, "one"),
             Release((pending,), Held.PAYLOAD),

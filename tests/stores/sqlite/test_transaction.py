@@ -119,7 +119,7 @@ _SCHEDULES_MADE = (at(0), True, False), ("fired", 16), (17, True), True, True
 
 def _of_stored_schedules() -> list[Write[Any]]:
     run = RunSchedule("r", Candidate(new("b")))
-    back = MoveTickBack("s", "* * * * *", "UTC", at(30))
+    back = MoveTickBack("s", "* * * * *", "UTC", at(30), NOW)
     return [back, put(), tick(), run, PauseSchedule("r", paused=True), DeleteSchedule("r")]
 
 
