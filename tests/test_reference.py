@@ -238,7 +238,7 @@ OWNERS: dict[str, set[str]] = {
     "batch": {*dir(OpenBatchHandle), "id"},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job), "dead", "completed"},  # the last two are events
-    "ctx": {*dir(JobContext), "logged", "reported"},  # the last two of `testing.context`
+    "ctx": {*dir(JobContext), "following", "logged", "reported"},  # the last three of `testing.context`
     "stats()": {*dir(RunnerStats)},
 }
 

@@ -140,6 +140,7 @@ class Engine:
         _connect(committer, self._dispatcher, watcher, self._executor, self._cascades(watcher), expiries, ticker)
         self._executor.connect(reporter=reports, around=around)
         self.write, self.write_all, self.save_ran = committer.write, committer.write_all, committer.save_ran
+        self.follow = reports.follow
 
     @property
     def phase(self) -> Phase:

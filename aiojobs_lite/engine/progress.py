@@ -18,14 +18,16 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.ports import Commits, RunningAttempts
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.ends import End
-from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.ends import Complete, End
+from aiojobs_lite.model.job import Claimed, Outcome
 from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.sizes import MOST_LOG_LINES
 
 _log = get_log("jobs")
 WRITE_EVERY_S: Final = 0.5  # for each attempt; the first report of it is written at once
+_ENDED_BY_HANDLERS: Final = frozenset({Outcome.FAILED, Outcome.SNOOZED})
 YIELD_EVERY_S: Final = 0.02  # that a handler which does nothing but report gives to the event loop
 
 
@@ -38,6 +40,7 @@ class _Open:
         fraction: How far it is.
         text: What it does.
         lines: What it logged since the last write.
+        following: The jobs that are enqueued with its end.
         dropped: How many lines before these are not kept.
         is_changed: Whether there is anything to write.
         is_writing: Whether a write is on its way.
@@ -48,8 +51,8 @@ class _Open:
     """
 
     __slots__ = (
-        "at", "claimed", "dropped", "fraction", "is_changed", "is_refused", "is_writing", "lines", "next_turn",
-        "next_write", "text", "timer",
+        "at", "claimed", "dropped", "following", "fraction", "is_changed", "is_refused", "is_writing", "lines",
+        "next_turn", "next_write", "text", "timer",
     )  # fmt: skip
 
     def __init__(self, claimed: Claimed) -> None:
@@ -58,6 +61,7 @@ class _Open:
         self.fraction: float | None = None
         self.text: str | None = None
         self.lines: deque[NewLine] = deque(maxlen=MOST_LOG_LINES)
+        self.following: list[Candidate] = []
         self.dropped = 0
         self.is_changed = self.is_writing = self.is_refused = False
         self.next_write = self.next_turn = 0.0
@@ -114,6 +118,13 @@ class Reports:
             found.lines.append(NewLine(now, line))
             self._change(found)
 
+    def follow(self, claimed: Claimed, candidate: Candidate) -> None:
+        """Takes a job that is to be enqueued with the end of an attempt, if its handler ends it."""
+        with self._lock:
+            found = self._opened(claimed)
+            if found is not None:
+                found.following.append(candidate)
+
     def _opened(self, claimed: Claimed) -> _Open | None:
         found = self.open.get(claimed.id)
         if found is None or found.claimed is not claimed:
@@ -131,16 +142,21 @@ class Reports:
     # On the event loop.
 
     def last_of(self, end: End) -> Unit:
-        """What an attempt has reported and is not yet written, to go with its end; nothing more is taken of it."""
+        """What an attempt has reported and is not yet written, to go with its end, and the jobs that follow that, each
+        for itself; nothing more is taken of it.
+        """
         with self._lock:
             found = self.open.get(end.id)
             if found is None or (found.claimed.attempt, found.claimed.owner) != (end.attempt, end.owner):
                 return ()
             del self.open[end.id]
         self._call_off(found)
-        if not found.is_changed or found.is_refused:
+        if found.is_refused:
             return ()
-        return (self._taken(found, goes_with_end=True),)
+        reported = (self._taken(found, goes_with_end=True),) if found.is_changed else ()
+        if not found.following or not (isinstance(end, Complete) or end.outcome in _ENDED_BY_HANDLERS):
+            return reported
+        return (*reported, *(Admit((candidate._replace(max_pending=None),)) for candidate in found.following))
 
     def close(self) -> None:
         """Takes and writes nothing more: what still runs is left. May be called twice."""

@@ -14,7 +14,6 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import NewJob, Status
-from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.policy.simplified import is_bare, simplified
 from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
@@ -125,7 +124,7 @@ class Recorder:
         simpler = simplified(end, error)
         if simpler is None:
             return False
-        self._keep(simpler, tuple(write for write in others if isinstance(write, Report)))
+        self._keep(simpler, others[len(self._deaths.unit(end)) - 1 :])
         return True
 
     def _saved_with_more(self, unit: Unit, answers: Sequence[Any] | None, error: StoreError | None) -> None:
@@ -197,4 +196,4 @@ def _rows(write: object) -> Sequence[NewJob]:
 def _words_of(write: object) -> str:
     """What a write that goes with an end is, for the log."""
     types = ", ".join(repr(row.type) for row in _rows(write))
-    return f"the jobs of on_dead: {types}" if types else "what the attempt reported last"
+    return f"the jobs that it enqueues: {types}" if types else "what the attempt reported last"

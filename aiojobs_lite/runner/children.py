@@ -10,6 +10,7 @@ from aiojobs_lite.errors import EnqueueError, InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import refusal
 from aiojobs_lite.runner.binding import check_bound, check_enqueueable
@@ -45,6 +46,12 @@ class Children:
         """The same of a bound job."""
         check_bound([bound], self._registry)
         return bound.how.candidate(bound.row(self._access.engine.now()))
+
+    def follow(
+        self, claimed: Claimed, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        """Has a job enqueued with the end of an attempt, if its handler ends it."""
+        self._access.engine.follow(claimed, self.candidate(job, args, kwargs))
 
     def refusal(self, refused: Refused, candidates: Sequence[Candidate]) -> EnqueueError:
         """The error of a job that its options refuse."""

@@ -82,6 +82,27 @@ class JobContext(Operations, AnswersHabitsOfContexts):
         """
         return self._enqueued(name, job, args, kwargs)
 
+    def enqueue_with_end(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Enqueues a job in the transaction in which this attempt ends, so that there is one for each end, whatever
+        happens to the process. Not awaited: nothing is written before the end.
+
+        It is enqueued if the handler ends the attempt: by returning, or by an exception other than `Cancel`. Of an
+        attempt that is stopped (by its timeout, a cancel, a drain, a suspension) or lost nothing is enqueued. A job
+        that its own options refuse then, as `unique` does, is left out.
+
+        Args:
+            job: A job type, or one with options, without `after`.
+            *args: The handler's arguments.
+            **kwargs: The same by name.
+
+        Raises:
+            WrongEventLoop: If the handler runs in a thread or in a worker process.
+            EnqueueError: As of `runner.enqueue`.
+        """
+        if self._stopping is not None:
+            self._awaited_runner()
+        self._children().follow(self._claimed, job, args, kwargs)
+
     def enqueue_named(self, name: str, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
         """The same for a job type of which only the name is known; see `runner.enqueue_named`."""
         return self._repeating_runner().enqueue_named(name, *args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.payloads import arguments_of, redacted
 from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.enqueuer import Enqueuer
@@ -50,6 +52,7 @@ class KitContext(JobContext):
         logged: Each line of `ctx.log`, as it would be stored.
         steps: Each run of the function of a step (`ctx.step`), or of what stands in its place.
         sent: Each event of `ctx.send`.
+        following: Each job of `ctx.enqueue_with_end`, as its type and its arguments by name.
     """
 
     __slots__ = ("_inline", "logged", "reported", "sent", "steps")
@@ -70,6 +73,12 @@ class KitContext(JobContext):
         self.steps: list[RanStep] = [] if inline is None else inline.calls.ran
         self.sent: list[EventToSend] = []
         self._inline = inline
+
+    @property
+    def following(self) -> list[tuple[str, dict[str, Any]]]:
+        """Each job of `ctx.enqueue_with_end`, as its type and its arguments by name."""
+        rows = [] if self._inline is None else [candidate.row for candidate in self._inline.children.followed]
+        return [(row.type, json.loads(arguments_of(redacted(row.payload)))) for row in rows]
 
     def _operations(self) -> DurableAttempt:
         return super()._operations() if self._inline is None else self._inline.attempt

@@ -129,11 +129,22 @@ class InlineChildren(Children):
 
     Args:
         clock: Gives the instant of their enqueue.
+
+    Attributes:
+        followed: Those that are enqueued with its end.
     """
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self._types = Registry()
+        self.followed: list[Candidate] = []
+
+    def follow(
+        self, claimed: Claimed, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        """See `Children.follow`."""
+        del claimed
+        self.followed.append(self.candidate(job, args, kwargs))
 
     def candidate(self, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Candidate:
         """See `Children.candidate`."""

@@ -248,7 +248,7 @@ async def test_a_job_dies_at_its_first_attempt_though_the_store_refuses_the_job_
         dead = await handle.job()
         refunds = await runner.jobs.list(type="refund")
     assert (dead.status, dead.attempts, calls, refunds) == (Status.DEAD, 1, [1], [])
-    assert "is saved without what goes with it (the jobs of on_dead: 'refund')" in caplog.text
+    assert "is saved without what goes with it (the jobs that it enqueues: 'refund')" in caplog.text
 
 
 async def test_a_job_type_for_every_death_does_not_react_to_its_own() -> None:

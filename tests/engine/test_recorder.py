@@ -256,7 +256,7 @@ async def test_a_death_is_saved_alone_if_the_store_rejects_the_jobs_that_it_enqu
     assert rig.reject() == (bare, *rig.enqueued)
     assert rig.answer() == bare
     assert rig.ended == [bare, bare]
-    why = "is saved without what goes with it (the jobs of on_dead: 'refund', 'tell'): "
+    why = "is saved without what goes with it (the jobs that it enqueues: 'refund', 'tell'): "
     assert f"the end of a job 1 attempt 3 {why}{REJECTED}" in caplog.text
 
 
