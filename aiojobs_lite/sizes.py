@@ -58,6 +58,18 @@ LARGEST_DETAILS_BYTES: Final = 128 * 1024
 LONGEST_PROGRESS_CHARS: Final = 500
 """What a handler says that it does, by `ctx.progress`."""
 
+LARGEST_DELIVERED_BODY_BYTES: Final = 1024 * 1024
+"""Of a delivery; default of `Http(largest_body=...)`."""
+
+LONGEST_URL_CHARS: Final = 4_000
+"""Of a delivery."""
+
+MOST_HEADERS: Final = 100
+"""Of a delivery, the secret ones among them."""
+
+LARGEST_HEADERS_BYTES: Final = 16 * 1024
+"""Of a delivery, names and values together."""
+
 # Shortened beyond: what is recorded for a person.
 
 LONGEST_PAUSE_BY_CHARS: Final = 200

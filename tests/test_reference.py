@@ -32,7 +32,8 @@ from aiojobs_lite import (
 from aiojobs_lite.errors.store import REMEDIES
 from aiojobs_lite.handlers.checks import check_values
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
-from aiojobs_lite.http import MemoryInbox, Signer, SigningKeys, Verifier, VerifyMiddleware
+from aiojobs_lite.http import Breaker, MemoryInbox, Publish, Signer, SigningKeys, Verifier, VerifyMiddleware
+from aiojobs_lite.http.group import DEFAULTS
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, Suspension, settle
@@ -85,6 +86,9 @@ def default(cell: str) -> Any:
         ("Backoff", parameters(Backoff)),
         ("Batches", parameters(Batches.open)),
         ("Lists of jobs", parameters(StoredJobs.list)),
+        ("Http", {**DEFAULTS, "breaker": inspect.Parameter.empty}),
+        ("Breaker", parameters(Breaker)),
+        ("Publish", {**parameters(Publish, "url"), "json": None}),
         ("SigningKeys", parameters(SigningKeys)),
         ("Signer", parameters(Signer)),
         ("Verifier", parameters(Verifier)),
@@ -228,7 +232,18 @@ NAMED = re.compile(
     r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner\.events|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
 )
 OWNERS: dict[str, set[str]] = {
-    "runner": {*dir(JobRunner), "job", "jobs", "types", "limits", "schedules", "batches", "events"},
+    "runner": {
+        *dir(JobRunner),
+        "job",
+        "publish",
+        "publish_many",
+        "jobs",
+        "types",
+        "limits",
+        "schedules",
+        "batches",
+        "events",
+    },
     "runner.jobs": {*dir(RunnerJobs)},
     "runner.types": {*dir(JobTypes)},
     "runner.limits": {*dir(JobLimits)},

@@ -31,6 +31,7 @@ from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.joining import OpenConnection, check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
+from aiojobs_lite.runner.publishing import ClientPublishing
 from aiojobs_lite.runner.session import Session, refuse_loop
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.open import Database, open_store
@@ -58,7 +59,7 @@ class _OfProcess:
         self.owner = BlockOwner()
 
 
-class JobClient(AnswersHabitsOfClients):
+class JobClient(ClientPublishing, AnswersHabitsOfClients):
     """Enqueues from scripts and WSGI applications: no event loop, and it runs no job. The runners do that, in other
     processes or in this one.
 
@@ -95,10 +96,9 @@ class JobClient(AnswersHabitsOfClients):
     ) -> None:
         refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_CLIENT)
         self._clock = SystemClock() if clock is None else check_clock("clock", clock)
-        self._database = database_or_default(database)
+        self._database, self._durability = database_or_default(database), durability
         check_choice("durability", durability, get_args(Durability))
         open_store(self._database, durability)  # refuses what cannot work; opens no file
-        self._durability = durability
         self._registry = Registry("Register it: JobClient(jobs=[...]).")
         self._sources: list[JobSource] = (
             [jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")

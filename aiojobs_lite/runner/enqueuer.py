@@ -23,6 +23,7 @@ from aiojobs_lite.runner.children import Children, DurableAccess
 from aiojobs_lite.runner.events import Events, EventToSend, SentEvent
 from aiojobs_lite.runner.handle import JobHandle, RunnerJobs
 from aiojobs_lite.runner.joining import JoinedHandle, OpenConnection, check_connection
+from aiojobs_lite.runner.publishing import Publisher
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobEnqueued
 
@@ -43,6 +44,8 @@ class Enqueuer:
         jobs: Reads and moves stored jobs.
         batches: Opens and finds batches.
         events: Sends, lists and replays events.
+        publish: Has a request delivered to a URL.
+        publish_many: Has many delivered, in one transaction.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -55,6 +58,8 @@ class Enqueuer:
         self._durables = DurableAccess(Children(self._access, self._registry))
         self.events = Events(self._access, self._registry, self.jobs, self._admission)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
+        self.publish = Publisher(self._registry, self.enqueue_many)
+        self.publish_many = self.publish.many
         self.batches = Batches(
             self._access, self._registry, self._bus, self.jobs, self._admission, lambda: self._surrounding
         )

@@ -13,10 +13,12 @@ from enum import Enum
 from typing import Any, Final
 
 import aiojobs_lite
-from aiojobs_lite.handlers import options
+from aiojobs_lite.handlers import options, publish
+from aiojobs_lite.http import group
 from tests.helpers.root import ROOT
 
 SURFACE: Final = ROOT / "tests/surface.txt"
+_OPTIONS: Final = (options, publish, group)  # the modules with options as a TypedDict
 _UNPACKED: Final = re.compile(r"Unpack\[(\w+)\]")
 _PREFIX: Final[dict[Any, str]] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
@@ -72,7 +74,8 @@ def _listed(function: Callable[..., Any]) -> str:
 def _shown(parameter: inspect.Parameter) -> Iterator[str]:
     """A parameter, or each key of the `TypedDict` that it is unpacked from."""
     if unpacked := _UNPACKED.fullmatch(str(parameter.annotation)):
-        yield from (f"{key}=" for key in getattr(options, unpacked[1]).__annotations__)
+        typed = next(getattr(module, unpacked[1]) for module in _OPTIONS if hasattr(module, unpacked[1]))
+        yield from (f"{key}=" for key in typed.__annotations__)
     else:
         is_optional = parameter.default is not inspect.Parameter.empty
         yield f"{_PREFIX.get(parameter.kind, '')}{parameter.name}{'=' if is_optional else ''}"

@@ -1,0 +1,212 @@
+"""One attempt of a delivery: the request, what its answer means, and what follows it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from aiojobs_lite.errors import InvalidOption, JobNotFound
+from aiojobs_lite.handlers.context import injected
+from aiojobs_lite.handlers.publish import Rules
+from aiojobs_lite.handlers.requests import DeliveryType
+from aiojobs_lite.handlers.urls import host_of
+from aiojobs_lite.http.answers import Judgement, Meaning, judge_answer
+from aiojobs_lite.http.breaker import CircuitBreaker
+from aiojobs_lite.http.callbacks import Source, callback_body
+from aiojobs_lite.http.session import HttpRequest, HttpSession, NoAnswer
+from aiojobs_lite.model.delivery import DeliveryResult
+from aiojobs_lite.model.job import Job
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.outcomes import Abandon, Retry
+from aiojobs_lite.runner.context import JobContext
+from aiojobs_lite.runner.runner import JobRunner
+
+Pairs = list[tuple[str, str]]
+
+QSTASH_WAITS_S: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
+"""The waits between the attempts of `rules="qstash"`: e to the power of 2.5 n, at most a day."""
+
+_USER_AGENTS: Final[Mapping[str, str]] = {"default": "aiojobs_lite", "qstash": "Upstash-QStash"}
+_TOO_MANY: Final = 429
+_SERVER_ERRORS: Final = 500  # and above
+_MILLISECONDS: Final = 1000
+
+
+class Signs(Protocol):
+    """Gives a message the headers of its signature: `Signer` does."""
+
+    def sign(self, body: bytes, *, message_id: str, url: str) -> Mapping[str, str]:
+        """The headers that sign a message at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """How deliveries are made.
+
+    Attributes:
+        check: Checks whether they may go to a URL, which is given with the option that it comes from.
+        signers: Sign them, by the rules; a missing one: they are not signed.
+        timeout: Seconds that an attempt may take, by default.
+        rules: What an answer means, by default.
+        user_agent: The header; None: by the rules.
+    """
+
+    check: Callable[[str, str], None]
+    signers: Mapping[str, Signs]
+    timeout: float
+    rules: Rules
+    user_agent: str | None
+
+
+class Deliverer:
+    """Makes the attempts of deliveries.
+
+    Args:
+        settings: How.
+
+    Attributes:
+        job_type: Of the deliveries; set when it is made of `deliver`.
+    """
+
+    job_type: DeliveryType
+
+    def __init__(self, settings: DeliverySettings) -> None:
+        self._settings = settings
+
+    async def deliver(
+        self,
+        url: str,
+        method: str = "POST",
+        headers: Pairs = [],  # noqa: B006  # a default of the stored payload, which is never changed
+        secret_headers: Pairs = [],  # noqa: B006
+        body: str = "",
+        secret_body: str = "",
+        *,
+        is_base64: bool = False,
+        timeout: float | None = None,  # as the publisher has asked
+        backoff: tuple[float, float] | None = None,
+        waits: list[float] = [],  # noqa: B006
+        rules: Rules | None = None,
+        callback: dict[str, Any] | None = None,
+        failure_callback: dict[str, Any] | None = None,
+        ctx: JobContext = injected,
+        runner: JobRunner = injected,
+        session: HttpSession = injected,
+        breaker: CircuitBreaker = injected,
+    ) -> DeliveryResult:
+        """Sends a request once, and lets its answer end the attempt."""
+        del failure_callback  # of a delivery that dies; see `report_death`
+        settings, text = self._settings, secret_body or body
+        self._check(url)
+        content = base64.b64decode(text) if is_base64 else text.encode()
+        rules = rules or settings.rules
+        sent = HttpRequest(
+            method, url, self._headers(ctx, rules, url, [*headers, *secret_headers], content), content,
+            timeout or settings.timeout,
+        )  # fmt: skip
+        begun = time.monotonic()
+        answer, judgement, details = await _send(session, sent, rules)
+        await breaker.ended(host_of(url), runner.limits, begun=begun, has_failed=_is_in_trouble(answer))
+        if callback is not None and (rules == "qstash" or judgement.meaning is Meaning.DONE):
+            given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "secret_headers": secret_headers}
+            given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64}
+            self._call_back(ctx, callback, given, details)
+        if answer is not None and judgement.meaning is Meaning.DONE:
+            return answer
+        raise _signal(judgement, _wait(ctx.attempt, backoff, waits, rules), details)
+
+    async def report_death(self, job_id: int, *, ctx: JobContext = injected, runner: JobRunner = injected) -> None:
+        """Makes the callback of a delivery that has died, if it has one."""
+        try:
+            job = await runner.jobs.get(job_id)
+        except JobNotFound:  # it was deleted meanwhile
+            return
+        callback = job.payload.get("failure_callback")
+        if callback is None:
+            return
+        key = runner.jobs.key_of(job_id)
+        details = (job.history[-1].details if job.history else None) or {"error": job.error or job.reason}
+        said = callback_body(_source_of_job(job, key), details, dead_id=key)
+        ctx.enqueue_with_end(self.job_type.callback(callback, said))
+
+    def _call_back(
+        self, ctx: JobContext, callback: Mapping[str, Any], given: Mapping[str, Any], details: Mapping[str, Any]
+    ) -> None:
+        """Has a callback enqueued with the end of this attempt."""
+        said = callback_body(_source_of(ctx, given), details)
+        ctx.enqueue_with_end(self.job_type.callback(callback, said))
+
+    def _check(self, url: str) -> None:
+        try:
+            self._settings.check("url", url)
+        except InvalidOption as error:  # the settings were others when it was published
+            raise Abandon(str(error)) from None
+
+    def _headers(self, ctx: JobContext, rules: Rules, url: str, given: Pairs, content: bytes) -> Pairs:
+        """The headers of an attempt. Those of the library replace what the publisher gives by the same names."""
+        own: dict[str, str] = {}
+        if rules == "qstash":
+            own |= {"Upstash-Message-Id": ctx.key, "Upstash-Retried": str(ctx.attempt - 1)}
+        signer = self._settings.signers.get(rules)
+        if signer is not None:
+            own |= signer.sign(content, message_id=ctx.key, url=url)
+        names = {name.lower() for name in own}
+        kept = [(name, value) for name, value in given if name.lower() not in names]
+        if not any(name.lower() == "user-agent" for name, _ in kept):
+            own["User-Agent"] = self._settings.user_agent or _USER_AGENTS[rules]
+        return [*kept, *own.items()]
+
+
+async def _send(
+    session: HttpSession, sent: HttpRequest, rules: Rules
+) -> tuple[DeliveryResult | None, Judgement, dict[str, Any]]:
+    """The answer, if there is one, what it means, and what the attempt keeps of it."""
+    begun = time.monotonic()
+    try:
+        answer = await session.send(sent)
+    except NoAnswer as error:
+        latency = round(time.monotonic() - begun, 6)
+        return None, Judgement(Meaning.RETRY, str(error)), {"status": 0, "error": str(error), "latency": latency}
+    judgement = judge_answer(rules, answer.status, answer.headers, datetime.now(UTC))
+    details = {
+        "status": answer.status, "headers": [list(pair) for pair in answer.headers], "body": answer.body,
+        "is_base64": answer.is_base64, "is_truncated": answer.is_truncated, "latency": answer.latency,
+    }  # fmt: skip
+    return answer, judgement, details
+
+
+def _is_in_trouble(answer: DeliveryResult | None) -> bool:
+    """Whether a host did not answer, or says that it has too much to do or is broken."""
+    return answer is None or answer.status >= _SERVER_ERRORS or answer.status == _TOO_MANY
+
+
+def _signal(judgement: Judgement, wait: float | None, details: Mapping[str, Any]) -> Retry | Abandon:
+    """What ends an attempt that is not the last one, or makes the delivery dead."""
+    if judgement.meaning is Meaning.DEAD:
+        return Abandon(judgement.reason, details=details)
+    return Retry(judgement.reason, after=wait if judgement.after is None else judgement.after, details=details)
+
+
+def _wait(attempt: int, backoff: tuple[float, float] | None, waits: list[float], rules: Rules) -> float | None:
+    """Seconds until the next attempt, if the delivery or its rules say it; None: its job type does."""
+    listed = waits or (QSTASH_WAITS_S if rules == "qstash" and backoff is None else ())
+    if listed:
+        return listed[min(attempt, len(listed)) - 1]
+    return None if backoff is None else Backoff(*backoff).delay(attempt)
+
+
+def _source_of(ctx: JobContext, arguments: Mapping[str, Any]) -> Source:
+    return Source(ctx.key, arguments, ctx.attempt, ctx.max_attempts, _millis(ctx.created_at), _millis(ctx.scheduled_at))
+
+
+def _source_of_job(job: Job, key: str) -> Source:
+    attempt = job.history[-1].attempt if job.history else max(job.attempts, 1)
+    return Source(key, job.payload, attempt, job.max_attempts, _millis(job.created_at), _millis(job.scheduled_at))
+
+
+def _millis(instant: datetime) -> int:
+    return int(instant.timestamp() * _MILLISECONDS)

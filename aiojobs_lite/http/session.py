@@ -1,0 +1,190 @@
+"""The one HTTP client of a runner: what it may dial, what it sends, how much of an answer it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from ssl import SSLContext
+from typing import Any, Final, NamedTuple
+
+from aiojobs_lite.http.addresses import is_public
+from aiojobs_lite.model.delivery import DeliveryResult
+from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
+from aiojobs_lite.text import escape, shorten
+
+LARGEST_ANSWER_BYTES: Final = 64 * 1024
+"""Of the body of an answer; the rest is not read."""
+
+LARGEST_ANSWER_HEADERS_BYTES: Final = 16 * 1024
+"""Of the headers of an answer, as they are kept."""
+
+_KEEP_ALIVE_S: Final = 4.0  # below that of servers, of which many close after 5 s: else a request meets the close
+_CHUNK_BYTES: Final = 16 * 1024
+_TEXT_CHARS: Final = LARGEST_ANSWER_BYTES * 4 // 3
+
+
+class RefusedAddress(OSError):
+    """A connection was not made: its address is not a public one.
+
+    Attributes:
+        address: The address.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(f"{address} is no public address, and Http(allow_private=True) is not set")
+
+
+class NoAnswer(Exception):
+    """A request brought no answer; its text says why."""
+
+
+class HttpRequest(NamedTuple):
+    """One request.
+
+    Attributes:
+        method: Its method.
+        url: Its URL, which is sent as it is.
+        headers: Its headers.
+        body: Its body.
+        timeout: Seconds that it may take, from the name of the host to the end of the answer.
+    """
+
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    timeout: float
+
+
+class HttpSession:
+    """Sends requests; all deliveries of a runner share it.
+
+    Args:
+        session: A session of aiohttp.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    async def send(self, sent: HttpRequest) -> DeliveryResult:
+        """Sends a request and reads its answer, of whatever status.
+
+        Raises:
+            NoAnswer: If there is none in time, or it is none of HTTP.
+        """
+        from aiohttp import ClientError  # noqa: PLC0415  # the extra: imported where it is used
+        from yarl import URL  # noqa: PLC0415
+
+        begun = time.monotonic()
+        waiting = asyncio.timeout(sent.timeout)
+        try:
+            async with (
+                waiting,
+                self._session.request(
+                    sent.method, URL(sent.url, encoded=True), headers=list(sent.headers), data=sent.body or None,
+                    allow_redirects=False,
+                ) as answer,
+            ):  # fmt: skip
+                body, is_truncated = await _read(answer)
+        except TimeoutError as error:
+            if waiting.expired():
+                raise NoAnswer(f"no whole answer within {sent.timeout:g} s") from None
+            raise NoAnswer(_words(error)) from error
+        except (ClientError, OSError, ValueError) as error:
+            raise NoAnswer(_words(error)) from error
+        headers, are_cut = _kept(answer.raw_headers)
+        text = _as_text(body, is_cut=is_truncated)
+        return DeliveryResult(
+            answer.status, headers, base64.b64encode(body).decode() if text is None else text,
+            round(time.monotonic() - begun, 6), is_base64=text is None, is_truncated=is_truncated or are_cut,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def open_session(
+    *, allow_private: bool, resolver: Any, ssl_context: SSLContext | None
+) -> AsyncIterator[HttpSession]:
+    """Opens the session of a runner.
+
+    - Each address that it dials is looked at where the socket for it is made: names, addresses and all their spellings
+      come there, and no time lies between the look and the connect.
+    - It follows no redirect, keeps no cookie, decompresses nothing, and knows no proxy, of the environment either.
+    """
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415  # as above
+
+    def make_socket(info: Any) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if not allow_private and not is_public(address[0]):
+            raise RefusedAddress(address[0])
+        return socket.socket(family, kind, protocol)
+
+    connector = TCPConnector(
+        limit=0, use_dns_cache=False, resolver=resolver, ssl=True if ssl_context is None else ssl_context,
+        keepalive_timeout=_KEEP_ALIVE_S, socket_factory=make_socket,
+    )  # fmt: skip
+    async with ClientSession(
+        connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False,
+        timeout=ClientTimeout(total=None), skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
+    ) as session:  # fmt: skip
+        yield HttpSession(session)
+
+
+async def _read(answer: Any) -> tuple[bytes, bool]:
+    """The begin of a body, and whether there is more. What is not read makes the connection useless: it is closed."""
+    chunks, size = [], 0
+    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_ANSWER_BYTES:
+            answer.close()
+            break
+    return b"".join(chunks)[:LARGEST_ANSWER_BYTES], size > LARGEST_ANSWER_BYTES
+
+
+def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[tuple[str, str], ...], bool]:
+    """The headers as they are kept, and whether some are left out."""
+    kept: list[tuple[str, str]] = []
+    left = LARGEST_ANSWER_HEADERS_BYTES
+    for name, value in raw:
+        left -= len(name) + len(value)
+        if left < 0:
+            return tuple(kept), True
+        kept.append((name.decode("latin-1"), _header_text(value)))
+    return tuple(kept), False
+
+
+def _header_text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _as_text(body: bytes, *, is_cut: bool) -> str | None:
+    """The body as text, if it is UTF-8 without NUL; of one that was cut the last character may be a part. What JSON
+    makes longer than base64 does, as control characters, is none.
+    """
+    for end in range(len(body), max(len(body) - 4 * is_cut, 0) - 1, -1):
+        try:
+            text = body[:end].decode()
+        except UnicodeDecodeError:
+            if not is_cut:
+                return None
+        else:
+            is_long = len(json.dumps(text, ensure_ascii=False)) > _TEXT_CHARS
+            return None if is_long or "\x00" in text else text
+    return None
+
+
+def _words(error: BaseException) -> str:
+    """Why there is no answer, on one line."""
+    inner = getattr(error, "os_error", None)  # of a connection that was not made
+    text = f"no connection: {inner}" if inner is not None else f"no answer: {str(error) or type(error).__name__}"
+    text = " ".join(text.split())
+    return shorten(escape(text), LONGEST_PROBLEM_SHOWN_CHARS)
