@@ -109,8 +109,11 @@ class Deliverer:
             timeout or settings.timeout,
         )  # fmt: skip
         begun = time.monotonic()
-        answer, judgement, details = await _send(session, sent, rules)
+        answer, judgement, missing = await _send(session, sent, rules)
         await breaker.ended(host_of(url), runner.limits, begun=begun, has_failed=_is_in_trouble(answer))
+        if answer is not None and judgement.meaning is Meaning.DONE and callback is None:
+            return answer  # nearly always
+        details = missing if answer is None else _details_of(answer)
         if callback is not None and (rules == "qstash" or judgement.meaning is Meaning.DONE):
             given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "secret_headers": secret_headers}
             given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64}
@@ -164,19 +167,22 @@ class Deliverer:
 async def _send(
     session: HttpSession, sent: HttpRequest, rules: Rules
 ) -> tuple[DeliveryResult | None, Judgement, dict[str, Any]]:
-    """The answer, if there is one, what it means, and what the attempt keeps of it."""
+    """The answer, if there is one, what it means, and what the attempt keeps if there is none."""
     begun = time.monotonic()
     try:
         answer = await session.send(sent)
     except NoAnswer as error:
         latency = round(time.monotonic() - begun, 6)
         return None, Judgement(Meaning.RETRY, str(error)), {"status": 0, "error": str(error), "latency": latency}
-    judgement = judge_answer(rules, answer.status, answer.headers, datetime.now(UTC))
-    details = {
+    return answer, judge_answer(rules, answer.status, answer.headers, datetime.now(UTC)), {}
+
+
+def _details_of(answer: DeliveryResult) -> dict[str, Any]:
+    """What an attempt keeps of its answer."""
+    return {
         "status": answer.status, "headers": [list(pair) for pair in answer.headers], "body": answer.body,
         "is_base64": answer.is_base64, "is_truncated": answer.is_truncated, "latency": answer.latency,
     }  # fmt: skip
-    return answer, judgement, details
 
 
 def _is_in_trouble(answer: DeliveryResult | None) -> bool:

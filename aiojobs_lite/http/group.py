@@ -127,11 +127,13 @@ class Http(Jobs):
         """Checks whether deliveries may go to a URL; of a name its addresses are looked at when it is dialled."""
         if not url.startswith("https:") and not self._allow_http:
             raise InvalidOption(option, url, "a URL of https, or Http(allow_http=True)")
-        try:
-            address = ip_address(host_of(url))
-        except ValueError:
+        if self._allow_private:
             return
-        if not self._allow_private and not is_public(address):
+        try:
+            is_refused = not is_public(ip_address(host_of(url)))
+        except ValueError:  # nearly always: a name
+            return
+        if is_refused:
             raise InvalidOption(option, url, "a public address, or Http(allow_private=True)")
 
     def _settings(self, given: HttpOptions) -> DeliverySettings:

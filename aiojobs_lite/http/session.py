@@ -70,7 +70,12 @@ class HttpSession:
     """
 
     def __init__(self, session: Any) -> None:
+        from aiohttp import ClientError  # noqa: PLC0415  # the extra: imported where it is used
+        from yarl import URL  # noqa: PLC0415
+
         self._session = session
+        self._url_of = URL
+        self._faults = (ClientError, OSError, ValueError)
 
     async def send(self, sent: HttpRequest) -> DeliveryResult:
         """Sends a request and reads its answer, of whatever status.
@@ -78,17 +83,14 @@ class HttpSession:
         Raises:
             NoAnswer: If there is none in time, or it is none of HTTP.
         """
-        from aiohttp import ClientError  # noqa: PLC0415  # the extra: imported where it is used
-        from yarl import URL  # noqa: PLC0415
-
         begun = time.monotonic()
         waiting = asyncio.timeout(sent.timeout)
         try:
             async with (
                 waiting,
                 self._session.request(
-                    sent.method, URL(sent.url, encoded=True), headers=list(sent.headers), data=sent.body or None,
-                    allow_redirects=False,
+                    sent.method, self._url_of(sent.url, encoded=True), headers=list(sent.headers),
+                    data=sent.body or None, allow_redirects=False,
                 ) as answer,
             ):  # fmt: skip
                 body, is_truncated = await _read(answer)
@@ -96,7 +98,7 @@ class HttpSession:
             if waiting.expired():
                 raise NoAnswer(f"no whole answer within {sent.timeout:g} s") from None
             raise NoAnswer(_words(error)) from error
-        except (ClientError, OSError, ValueError) as error:
+        except self._faults as error:
             raise NoAnswer(_words(error)) from error
         headers, are_cut = _kept(answer.raw_headers)
         text = _as_text(body, is_cut=is_truncated)
@@ -116,7 +118,7 @@ async def open_session(
       come there, and no time lies between the look and the connect.
     - It follows no redirect, keeps no cookie, decompresses nothing, and knows no proxy, of the environment either.
     """
-    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415  # as above
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415  # the extra
 
     def make_socket(info: Any) -> socket.socket:
         family, kind, protocol, _, address = info
@@ -137,6 +139,8 @@ async def open_session(
 
 async def _read(answer: Any) -> tuple[bytes, bool]:
     """The begin of a body, and whether there is more. What is not read makes the connection useless: it is closed."""
+    if answer.content_length is not None and answer.content_length <= LARGEST_ANSWER_BYTES:
+        return await answer.read(), False
     chunks, size = [], 0
     async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
         chunks.append(chunk)
