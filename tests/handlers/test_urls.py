@@ -83,6 +83,38 @@ def test_what_is_no_url_of_a_delivery_is_refused(given: Any, problem: str) -> No
     assert "hunter2" not in str(caught.value)
 
 
+EXAMPLE = '"https://example.com/hook"'
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (3, f"url=3: expected a URL as text, such as {EXAMPLE}."),
+        ("x", f"url='x': expected a URL that begins with https:// or http://, such as {EXAMPLE}."),
+        ("https://a b", "a URL without blanks, control characters and backslashes: percent-encode them."),
+        (
+            "https://a@b/",
+            "a URL without a user and a password, which every list would show; give secret_headers={...}.",
+        ),
+        ("https://a:b/", f"a URL with a host, and perhaps a port, such as {EXAMPLE}."),
+        ("https://a:0/", "a URL with a port from 1 to 65535."),
+        ("https://[::1%1]/", "a URL with an IPv6 address without a zone between its brackets."),
+        ("https://a..b/", f"a URL with the name of a host, such as {EXAMPLE}."),
+        ("https://a..ü/", "a URL with the name of a host: Empty Label."),
+        ("https://127.1/", "a URL with an address as four numbers from 0 to 255."),
+    ],
+)
+def test_each_refusal_says_what_to_write(given: Any, message: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        check_url("url", given)
+    assert str(caught.value).endswith(message)
+
+
+def test_a_long_url_is_refused_with_its_limit() -> None:
+    with pytest.raises(InvalidOption, match=r"expected a URL of at most 4,000 characters\.$"):
+        check_url("url", "https://example.com/" + "a" * 4000)
+
+
 def test_without_the_extra_a_host_must_be_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "idna", None)
     assert check_url("url", "https://xn--bcher-kva.example/ü") == "https://xn--bcher-kva.example/%C3%BC"
