@@ -13,10 +13,10 @@ from aiojobs_lite.handlers.publish import Publish, PublishOptions, publish_of
 
 URL = "https://example.com/hook"
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
-NOT_OF_CALLBACKS: list[dict[str, Any]] = [
-    {"json": 1}, {"content": "a"}, {"form": {"a": "b"}}, {"secret_headers": {"a": "b"}}, {"secret_body": True},
-    {"at": LATER}, {"callback": URL}, {"failure_callback": URL}, {"idempotency_key": "k"},
-]  # fmt: skip
+NOT_OF_CALLBACKS: dict[str, Any] = {
+    "json": 1, "content": "a", "form": {"a": "b"}, "secret_headers": {"a": "b"}, "secret_body": True, "at": LATER,
+    "callback": URL, "failure_callback": URL, "idempotency_key": "k",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_a_callback_takes_the_attempts_the_label_and_the_priority_of_its_source_
         ({"callback": "ftp://x"}, "callback", "begins with https:// or http://"),
         ({"failure_callback": "https://u:hunter2@x/"}, "failure_callback", "without a user"),
         *[
-            ({"callback": publish_of(URL, one)}, "callback", f"a Publish without {[*one][0]}=, which no callback has")
-            for one in NOT_OF_CALLBACKS
+            ({"callback": publish_of(URL, {name: one})}, "callback", f"a Publish without {name}=, which no callback has")
+            for name, one in NOT_OF_CALLBACKS.items()
         ],
     ],
 )  # fmt: skip
