@@ -6,9 +6,10 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Protocol
 
+from aiojobs_lite.clock import SystemClock, to_datetime
 from aiojobs_lite.errors import InvalidOption, JobNotFound
 from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.publish import Rules
@@ -31,6 +32,7 @@ QSTASH_WAITS_S: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
 """The waits between the attempts of `rules="qstash"`: e to the power of 2.5 n, at most a day."""
 
 _USER_AGENTS: Final[Mapping[str, str]] = {"default": "aiojobs_lite", "qstash": "Upstash-QStash"}
+_CLOCK: Final = SystemClock()  # a date in an answer is one of the receiver's real time
 _TOO_MANY: Final = 429
 _SERVER_ERRORS: Final = 500  # and above
 _MILLISECONDS: Final = 1000
@@ -100,27 +102,24 @@ class Deliverer:
     ) -> DeliveryResult:
         """Sends a request once, and lets its answer end the attempt."""
         del failure_callback  # of a delivery that dies; see `report_death`
-        settings, text = self._settings, secret_body or body
         self._check(url)
+        text, rules = secret_body or body, rules or self._settings.rules
         content = base64.b64decode(text) if is_base64 else text.encode()
-        rules = rules or settings.rules
         sent = HttpRequest(
             method, url, self._headers(ctx, rules, url, [*headers, *secret_headers], content), content,
-            timeout or settings.timeout,
+            timeout or self._settings.timeout,
         )  # fmt: skip
         begun = time.monotonic()
         answer, judgement, missing = await _send(session, sent, rules)
         await breaker.ended(host_of(url), runner.limits, begun=begun, has_failed=_is_in_trouble(answer))
-        if answer is not None and judgement.meaning is Meaning.DONE and callback is None:
-            return answer  # nearly always
-        details = missing if answer is None else _details_of(answer)
-        if callback is not None and (rules == "qstash" or judgement.meaning is Meaning.DONE):
+        is_done = judgement.meaning is Meaning.DONE
+        if callback is not None and (rules == "qstash" or is_done):
             given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "secret_headers": secret_headers}
             given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64}
-            self._call_back(ctx, callback, given, details)
-        if answer is not None and judgement.meaning is Meaning.DONE:
+            self._call_back(ctx, callback, given, missing or _details_of(answer))
+        if answer is not None and is_done:
             return answer
-        raise _signal(judgement, _wait(ctx.attempt, backoff, waits, rules), details)
+        raise _signal(judgement, _wait(ctx.attempt, backoff, waits, rules), missing or _details_of(answer))
 
     async def report_death(self, job_id: int, *, ctx: JobContext = injected, runner: JobRunner = injected) -> None:
         """Makes the callback of a delivery that has died, if it has one."""
@@ -174,11 +173,13 @@ async def _send(
     except NoAnswer as error:
         latency = round(time.monotonic() - begun, 6)
         return None, Judgement(Meaning.RETRY, str(error)), {"status": 0, "error": str(error), "latency": latency}
-    return answer, judge_answer(rules, answer.status, answer.headers, datetime.now(UTC)), {}
+    return answer, judge_answer(rules, answer.status, answer.headers, to_datetime(_CLOCK.now())), {}
 
 
-def _details_of(answer: DeliveryResult) -> dict[str, Any]:
+def _details_of(answer: DeliveryResult | None) -> dict[str, Any]:
     """What an attempt keeps of its answer."""
+    if answer is None:
+        return {}
     return {
         "status": answer.status, "headers": [list(pair) for pair in answer.headers], "body": answer.body,
         "is_base64": answer.is_base64, "is_truncated": answer.is_truncated, "latency": answer.latency,

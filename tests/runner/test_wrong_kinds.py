@@ -34,6 +34,9 @@ from aiojobs_lite import (
 from aiojobs_lite.errors import EventError, ScheduleError
 from aiojobs_lite.events import Event, EventToSend, On
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
+from aiojobs_lite.handlers.publish import PublishOptions
+from aiojobs_lite.http import Breaker, Http, Publish
+from aiojobs_lite.http.group import HttpOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
@@ -74,6 +77,7 @@ ALLOWED = (ConfigurationError, EnqueueError, EventError, JobError, ScheduleError
 
 
 NONE: Any = None  # no connection
+URL = "https://example.com/hook"
 
 
 class Entrance:
@@ -139,7 +143,7 @@ async def in_thread(call: Callable[[], Any]) -> Any:
 
 
 async def in_client(call: Callable[[JobClient], Any]) -> Any:
-    with JobClient(":memory:", jobs=[DECLARED]) as client:
+    with JobClient(":memory:", jobs=[DECLARED, Http()]) as client:
         return await asyncio.to_thread(call, client)
 
 
@@ -195,6 +199,11 @@ BEFORE = [  # the start
     Entrance("ctx.get", lambda _, value: context().get(value)),
     *by_name("testing.context", lambda _: testing.context, *options_of(testing.context)[1:]),
     Entrance("FakeClock", lambda _, value: FakeClock(value)),
+    *by_name("Http", lambda _: Http, *HttpOptions.__annotations__),
+    *by_name("Breaker", lambda _: Breaker, *options_of(Breaker)),
+    Entrance("http.request", lambda _, value: Http().request(value)),
+    *by_name("http.request", lambda _: lambda **given: Http().request(URL, **given), *PublishOptions.__annotations__),
+    *by_name("Publish", lambda _: lambda **given: Publish(**{"url": URL, **given}), "url", "headers", "form"),
     Entrance("clock.advance", lambda _, value: FakeClock().advance(value)),
     Entrance("clock.jump_to", lambda _, value: FakeClock().jump_to(value)),
 ]  # fmt: skip
@@ -203,6 +212,13 @@ AFTER = [  # it
     Entrance("runner.enqueue", lambda runner, value: runner.enqueue(value)),
     Entrance("runner.enqueue(job, value)", lambda runner, value: runner.enqueue(DECLARED, value)),
     Entrance("runner.enqueue(job, number=)", lambda runner, value: runner.enqueue(DECLARED, number=value)),
+    Entrance("runner.publish", lambda runner, value: runner.publish(value)),
+    Entrance("runner.publish_many", lambda runner, value: runner.publish_many(value)),
+    Entrance("runner.publish_many([value])", lambda runner, value: runner.publish_many([value])),
+    Entrance("client.publish", lambda _, value: in_client(lambda client: client.publish(value))),
+    Entrance("client.publish_many", lambda _, value: in_client(lambda client: client.publish_many(value))),
+    Entrance("client.publish_many([value])", lambda _, value: in_client(lambda client: client.publish_many([value]))),
+    Entrance("ctx.enqueue_with_end", lambda runner, value: context(runner).enqueue_with_end(value)),
     Entrance("runner.enqueue_named", lambda runner, value: runner.enqueue_named(value)),
     Entrance("runner.enqueue_many", lambda runner, value: runner.enqueue_many(value)),
     Entrance("runner.enqueue_many([value])", lambda runner, value: runner.enqueue_many([value])),
@@ -319,7 +335,10 @@ async def refusals(entrance: Entrance, runner: Callable[[], JobRunner]) -> tuple
     return refused, odd
 
 
-TAKES_ANYTHING = {"Retry(reason=)", "Snooze(reason=)", "Abandon", "Cancel"}  # as every exception does
+TAKES_ANYTHING = {
+    "Retry(reason=)", "Snooze(reason=)", "Abandon", "Cancel",  # as every exception does
+    "Http(resolver=)", "http.request(json=)",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -336,7 +355,7 @@ async def test_a_wrong_kind_of_argument_is_refused_by_name(entrance: Entrance) -
 
 @pytest.fixture
 async def runner() -> AsyncIterator[JobRunner]:
-    runner = new_runner(jobs=[DECLARED], max_running=0)
+    runner = new_runner(jobs=[DECLARED, Http()], max_running=0)
 
     @runner.cron("@daily")
     async def tick() -> None: ...
