@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -65,3 +66,30 @@ async def test_a_sigkill_in_mid_delivery_loses_none_and_each_has_one_callback(da
         assert sources(jobs, "/back") == dict.fromkeys(live, 1)
         assert sources(jobs, "/failed") == dict.fromkeys(dead, 1)
         assert sum(job.crashes for job in jobs) > 0  # some were in flight
+
+
+@slow
+async def test_a_delivery_that_was_in_flight_at_three_deaths_is_dead_and_has_its_failure_callback(
+    database: Path,
+) -> None:
+    async def silent_but_for_callbacks(received: Received, writer: object) -> None:
+        if received.target == "/failed":
+            await answer(received, writer)
+        else:
+            await asyncio.Event().wait()
+
+    async with endpoint(silent_but_for_callbacks) as server:
+        async with JobRunner(database, jobs=[local()], max_running=0) as runner:
+            handle = await runner.publish(f"{server.url}/hangs", failure_callback=f"{server.url}/failed")
+        for killed in (1, 2, 3):
+            async with program("-m", "tests.helpers.apps.delivering", database) as child:
+                await until(lambda number=killed: len(server.received) == number, look_every=0.001)  # type: ignore[misc]
+                await child.kill()
+        async with JobRunner(database, jobs=[local()]) as runner:
+            await until(lambda: runner.stats().dead == 1)
+            await runner.run_until_idle()
+            job = await runner.jobs.get(handle.id)
+        assert (job.status, job.reason, job.crashes) == (Status.DEAD, "crashed", 3)
+        assert server.targets == ["/hangs"] * 3 + ["/failed"]
+        said = server.received[-1].json()
+        assert (said["status"], said["error"], said["retried"], said["dlqId"]) == (0, "crashed", 2, handle.key)
