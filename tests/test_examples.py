@@ -28,7 +28,7 @@ from tests.helpers.waiting import PATIENCE
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))
 # Those that examples use:
-PUBLIC_MODULES = {f"aiojobs_lite.{name}" for name in ("errors", "events", "runner.middleware", "steps")}
+PUBLIC_MODULES = {f"aiojobs_lite.{name}" for name in ("errors", "events", "http", "runner.middleware", "steps")}
 SERVED = {"fastapi_app", "progress", "request_ids", "transactions"}  # by uvicorn
 SIGTERM, SIGINT, SIGKILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 
@@ -259,6 +259,46 @@ async def test_the_story_of_durable_functions_fails_if_a_finished_step_runs_agai
     assert list(tmp_path.iterdir()) == [path]
 
 
+# http_delivery.py
+
+
+@slow
+async def test_deliveries_go_on_after_a_kill_and_each_is_handled_once(tmp_path: Path) -> None:
+    in_order(
+        await output_of(tmp_path, EXAMPLES / "http_delivery.py"),
+        r"^1\. ",
+        r"checked: a callback has reached the shop$",
+        r"^2\. ",
+        r"checked: it is answered 401$",
+        r"^3\. ",
+        r"checked: it took three attempts$",
+        r"^4\. ",
+        r"checked: the delivery is dead after one attempt$",
+        r"checked: the failure callback has reached the shop$",
+        r"^5\. ",
+        r"checked: the shop is gone, by signal 9$",
+        r"^   kill -9, after \d+ orders were packed$",
+        r"^6\. ",
+        r"checked: some deliveries were on their way, and are sent again$",
+        r"checked: each order was packed once$",
+        r"checked: the shop knows each end once$",
+        r"^Nothing was lost\. This took \d+\.\d s\.$",
+    )
+
+
+@slow
+async def test_the_story_of_deliveries_fails_if_an_order_is_packed_twice(tmp_path: Path) -> None:
+    text = (EXAMPLES / "http_delivery.py").read_text(encoding="utf-8")
+    assert 'inbox=MemoryInbox(keep_for="1d")' in text
+    path = tmp_path / "http_delivery.py"
+    path.write_text(text.replace('inbox=MemoryInbox(keep_for="1d")', "inbox=None"), encoding="utf-8")
+    async with running(tmp_path, path) as program:
+        code, said = await program.ended()
+    assert code == 1
+    assert "not true: each order was packed once." in said
+    assert list(tmp_path.iterdir()) == [path]
+
+
 # The small ones
 
 
@@ -389,5 +429,5 @@ async def test_the_application_answers_as_its_docstring_says(tmp_path: Path, zon
 
 
 def test_every_example_is_tested() -> None:
-    tested = {"cron", "durable_steps", "fastapi_app", "progress", "quickstart", "request_ids", "retries"}
-    assert {path.stem for path in PROGRAMS} == tested | {"script", "transactions"}
+    tested = {"cron", "durable_steps", "fastapi_app", "http_delivery", "progress", "quickstart", "request_ids"}
+    assert {path.stem for path in PROGRAMS} == tested | {"retries", "script", "transactions"}
