@@ -93,11 +93,12 @@ async def delivery(job_id: int) -> dict[str, Any]:
 @shop.get("/state")
 async def state() -> dict[str, Any]:
     """What the shop knows of all orders."""
+    stats = runner.stats()  # first: what is unfinished now may be among the notes below
     notes, deliveries = [await runner.jobs.list(type=name, limit=1_000) for name in ("note", http.delivery.name)]
     return {
         "notes": sorted(str(job.result) for job in notes if job.result is not None),
         "sent again after a crash": sum(job.crashes > 0 for job in deliveries),
-        "unfinished": runner.stats().pending + runner.stats().processing,
+        "unfinished": stats.pending + stats.processing,
     }
 
 

@@ -237,6 +237,7 @@ OWNERS: dict[str, set[str]] = {
         "job",
         "publish",
         "publish_many",
+        "publish_cron",
         "jobs",
         "types",
         "limits",

@@ -12,8 +12,11 @@ from aiojobs_lite.handlers.publish import Publish, PublishOptions, publish_of
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.handlers.requests import DELIVERY, DeliveryType
 from aiojobs_lite.model.delivery import DeliveryResult
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap
 from aiojobs_lite.runner.client_handle import ClientHandle
+from aiojobs_lite.runner.client_schedules import ClientSchedules
 from aiojobs_lite.runner.handle import JobHandle
+from aiojobs_lite.runner.schedules import SchedulePut, Schedules
 
 _MISSING = "Add the deliveries of aiojobs_lite.http to its job types: jobs=[Http(), ...]."
 
@@ -68,6 +71,56 @@ class Publisher:
         return await self._enqueue_many(bound_of(self._registry, publishes))
 
 
+class CronPublisher:
+    """Publishes to URLs by the clock: `runner.publish_cron`.
+
+    Args:
+        registry: Has the job type of deliveries.
+        schedules: Of the runner.
+    """
+
+    def __init__(self, registry: Registry, schedules: Schedules) -> None:
+        self._registry = registry
+        self._schedules = schedules
+
+    async def __call__(
+        self,
+        name: str,
+        expression: str,
+        url: str,
+        /,
+        *,
+        tz: str = "UTC",
+        catch_up: CatchUp = "latest",
+        overlap: Overlap = "skip",
+        **options: Unpack[PublishOptions],
+    ) -> SchedulePut:
+        """Has a request delivered to a URL at each tick of a schedule, which it makes, or replaces wholly. Each runner
+        with `Http()` fires it; `runner.schedules` shows and steers it, and says more.
+
+        Args:
+            name: The name of the schedule.
+            expression: Five fields, or six with the seconds first.
+            url: Where each delivery goes.
+            tz: Time zone in which the expression is read.
+            catch_up: What becomes of ticks that were missed; see `@runner.cron`.
+            overlap: What becomes of a tick while the delivery of the one before is not finished: with `skip` it makes
+                none.
+            **options: Those of `publish`, but for `at` and `idempotency_key`.
+
+        Raises:
+            InvalidSchedule: If the expression or the zone cannot work.
+            InvalidOption: If the URL or an option cannot work.
+            UnknownJobType: If the runner has no deliveries, `JobRunner(jobs=[Http()])`.
+            PayloadTooLarge: If a delivery is larger than deliveries may be.
+            ScheduleTaken: If code declares a schedule of this name.
+            StoreUnavailable: If the database cannot be written now.
+            RunnerError: If the runner cannot be used now, or from this event loop.
+        """
+        (job,) = bound_of(self._registry, [publish_of(url, options)])
+        return await self._schedules.put(name, expression, job, tz=tz, catch_up=catch_up, overlap=overlap)
+
+
 def bound_of(registry: Registry, publishes: Iterable[Publish]) -> list[BoundJob[DeliveryResult]]:
     """The jobs of what is published.
 
@@ -90,6 +143,11 @@ class ClientPublishing:
 
     _registry: Registry
 
+    @property
+    def schedules(self) -> ClientSchedules:
+        """See `JobClient`."""
+        raise NotImplementedError
+
     def enqueue_many(self, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
         """See `JobClient.enqueue_many`."""
         raise NotImplementedError
@@ -108,3 +166,19 @@ class ClientPublishing:
     def publish_many(self, publishes: Iterable[Publish]) -> list[ClientHandle]:
         """Has many requests delivered, all or none, in one transaction; see `publish`."""
         return self.enqueue_many(bound_of(self._registry, publishes))
+
+    def publish_cron(
+        self,
+        name: str,
+        expression: str,
+        url: str,
+        /,
+        *,
+        tz: str = "UTC",
+        catch_up: CatchUp = "latest",
+        overlap: Overlap = "skip",
+        **options: Unpack[PublishOptions],
+    ) -> SchedulePut:
+        """Has a request delivered to a URL at each tick of a schedule, by the runners; see `runner.publish_cron`."""
+        (job,) = bound_of(self._registry, [publish_of(url, options)])
+        return self.schedules.put(name, expression, job, tz=tz, catch_up=catch_up, overlap=overlap)

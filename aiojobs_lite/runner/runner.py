@@ -34,6 +34,7 @@ from aiojobs_lite.runner.hosting import Hosted
 from aiojobs_lite.runner.limits import JobLimits
 from aiojobs_lite.runner.middleware import Surrounding
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
+from aiojobs_lite.runner.publishing import CronPublisher
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
 from aiojobs_lite.stores.base import Durability
@@ -89,11 +90,14 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         events: Sends, lists and replays events.
         publish: Has a request delivered to a URL, by `Http` of `aiojobs_lite.http`: `await runner.publish(url, ...)`.
         publish_many: Has many of them delivered, `Publish(url, ...)`, all or none, in one transaction.
+        publish_cron: Has one delivered at each tick of a schedule: `await runner.publish_cron(name, "0 3 * * *", url)`.
 
     Raises:
         ConfigurationError: If an option or a job type cannot work.
         StoreRefused: If `database` is a URL that no store knows.
     """
+
+    _resources: Resources | None = None  # being made
 
     def __init__(
         self,
@@ -129,10 +133,10 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             seconds(keep_events, "keep_events", least=_DAY_S), _ageing(ageing),
         )  # fmt: skip
         self._deps = check_resources("deps", deps)
-        self._resources: Resources | None = None  # being made
         self._schedules: dict[str, Schedule] = {}
         self.types, self.limits = JobTypes(self._access), JobLimits(self._access, self._registry)
         self.schedules = Schedules(self._access, self._schedules, self._registry, self.jobs, self._now)
+        self.publish_cron = CronPublisher(self._registry, self.schedules)
         self._sources: list[JobSource] = []
         self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))
 

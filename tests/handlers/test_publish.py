@@ -106,7 +106,8 @@ def test_a_callback_takes_the_attempts_the_label_and_the_priority_of_its_source_
         ({"callback": "ftp://x"}, "callback", "begins with https:// or http://"),
         ({"failure_callback": "https://u:hunter2@x/"}, "failure_callback", "without a user"),
         *[
-            ({"callback": publish_of(URL, {name: one})}, "callback", f"a Publish without {name}=, which no callback")
+            ({"callback": publish_of(URL, {name: one})}, "callback",
+             f"a Publish without {name}=, which no callback has")
             for name, one in NOT_OF_CALLBACKS.items()
         ],
     ],

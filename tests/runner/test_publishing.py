@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobClient, JobContext, JobRunner, injected
-from aiojobs_lite.errors import InvalidOption, UnknownJobType
+from aiojobs_lite.errors import ConfigurationError, InvalidOption, InvalidSchedule, UnknownJobType
 from aiojobs_lite.http import DeliveryResult, Http, Publish
+from aiojobs_lite.testing import FakeClock
 from tests.helpers.endpoints import delivering, endpoint, local
 
 URL = "https://example.com/hook"
@@ -126,3 +128,82 @@ def test_a_client_and_a_runner_take_the_same_group() -> None:
     http = Http()
     assert http.request(URL).bind() == http.request(URL).bind()
     assert repr(http) == "<Jobs http.delivery, http.dead>"
+
+
+# By the clock.
+
+
+async def test_each_tick_makes_a_delivery_of_its_own() -> None:
+    clock = FakeClock()
+    http = local()
+    async with endpoint() as server, JobRunner(":memory:", jobs=[http], clock=clock) as runner:
+        put = await runner.publish_cron(
+            "hourly", "0 * * * *", f"{server.url}/tick", json={"a": 1}, method="PUT", max_attempts=3, label="l",
+            backoff=["5s"], tz="Asia/Kolkata", overlap="queue", catch_up="all",
+        )  # fmt: skip
+        state = await runner.schedules.get("hourly")
+        assert (put.is_new, state.type, state.tz, state.overlap, state.catch_up) == (
+            True, "http.delivery", "Asia/Kolkata", "queue", "all",
+        )  # fmt: skip
+        first, second = await runner.schedules.upcoming("hourly", 2)
+        assert first.minute == 30  # half an hour off
+        for tick in (first, second):
+            clock.jump_to(tick)
+            await runner.run_until_idle()
+        jobs = await runner.jobs.list()
+        assert {(job.tick, job.max_attempts, job.label, job.metadata["host"]) for job in jobs} == {
+            (first, 3, "l", "127.0.0.1"), (second, 3, "l", "127.0.0.1"),
+        }  # fmt: skip
+        assert [(one.method, one.target, one.json()) for one in server.received] == [("PUT", "/tick", {"a": 1})] * 2
+        again = await runner.publish_cron("hourly", "0 * * * *", f"{server.url}/else", tz="Asia/Kolkata")
+        assert (again.is_new, (await runner.schedules.get("hourly")).payload["url"]) == (False, f"{server.url}/else")
+
+
+async def test_a_schedule_shows_no_secret_and_its_deliveries_have_it() -> None:
+    secret = {"Authorization": "Bearer hunter2"}
+    async with endpoint() as server, delivering() as runner:
+        await runner.publish_cron(
+            "s", "@yearly", server.url, content="hunter2", secret_headers=secret, secret_body=True
+        )
+        shown = f"{await runner.schedules.get('s')} {await runner.schedules.list()}"
+        assert ("hunter2" in shown, "REDACTED" in shown) == (False, True)
+        await (await runner.schedules.run_now("s")).result("5s")
+        assert (server.received[0].body, server.received[0].header("authorization")) == (b"hunter2", "Bearer hunter2")
+
+
+async def test_a_recurring_delivery_that_cannot_work_is_refused_and_nothing_is_stored() -> None:
+    async with delivering(allow_private=False, allow_http=False) as runner:
+        for options, problem in (
+            ({"url": "http://example.com/"}, "a URL of https"),
+            ({"url": "https://127.0.0.1/"}, "a public address"),
+            ({"at": FakeClock().time}, "its ticks say when"),
+            ({"idempotency_key": "k"}, "each tick makes one job of itself"),
+            ({"callback": "ftp://example.com"}, "begins with https"),
+            ({"tz": "Nowhere/City"}, "Nowhere/City"),
+            ({"overlap": "drop"}, "'skip' or 'queue'"),
+            ({"every": "1h"}, "every"),
+        ):
+            given: dict[str, Any] = {"url": URL, **options}
+            with pytest.raises(ConfigurationError, match=re.escape(problem)):
+                await runner.publish_cron("a", "0 3 * * *", given.pop("url"), **given)
+        with pytest.raises(InvalidSchedule):
+            await runner.publish_cron("a", "0 25 * * *", URL)
+        assert await runner.schedules.list() == []
+    async with JobRunner(":memory:") as runner:
+        with pytest.raises(UnknownJobType, match=r"jobs=\[Http\(\)"):
+            await runner.publish_cron("a", "0 3 * * *", URL)
+
+
+async def test_a_client_publishes_by_the_clock_for_a_runner(database: Path) -> None:
+    async with endpoint() as server:
+        http = local()
+
+        def blocking() -> bool:
+            with JobClient(database, jobs=[http]) as client:
+                return client.publish_cron("daily", "0 3 * * *", server.url, json=1, tz="Europe/London").is_new
+
+        assert await asyncio.to_thread(blocking)
+        async with JobRunner(database, jobs=[http]) as runner:
+            assert (await runner.schedules.get("daily")).tz == "Europe/London"
+            await (await runner.schedules.run_now("daily")).result("5s")
+        assert server.received[0].json() == 1

@@ -218,6 +218,11 @@ AFTER = [  # it
     Entrance("client.publish", lambda _, value: in_client(lambda client: client.publish(value))),
     Entrance("client.publish_many", lambda _, value: in_client(lambda client: client.publish_many(value))),
     Entrance("client.publish_many([value])", lambda _, value: in_client(lambda client: client.publish_many([value]))),
+    Entrance("runner.publish_cron(name)", lambda runner, value: runner.publish_cron(value, "@daily", URL)),
+    Entrance("runner.publish_cron(expression)", lambda runner, value: runner.publish_cron("a", value, URL)),
+    Entrance("runner.publish_cron(url)", lambda runner, value: runner.publish_cron("a", "@daily", value)),
+    Entrance("client.publish_cron(url)", lambda _, value: in_client(
+        lambda client: client.publish_cron("a", "@daily", value))),
     Entrance("ctx.enqueue_with_end", lambda runner, value: context(runner).enqueue_with_end(value)),
     Entrance("runner.enqueue_named", lambda runner, value: runner.enqueue_named(value)),
     Entrance("runner.enqueue_many", lambda runner, value: runner.enqueue_many(value)),
