@@ -61,6 +61,15 @@ LONGEST_PROGRESS_CHARS: Final = 500
 LARGEST_DELIVERED_BODY_BYTES: Final = 1024 * 1024
 """Of a delivery; default of `Http(largest_body=...)`."""
 
+LARGEST_DOCUMENT_BYTES: Final = 256 * 1024
+"""Of what a document of `runner.documents` says, as JSON."""
+
+LONGEST_DOCUMENT_NAME_CHARS: Final = 500
+"""Of the kind of a document, and of its name."""
+
+LARGEST_REQUEST_BYTES: Final = 16 * 1024 * 1024
+"""Of a request with a body of JSON to the QStash API, such as a batch; default of `qstash_app(largest_request=...)`."""
+
 LONGEST_URL_CHARS: Final = 4_000
 """Of a delivery."""
 

@@ -37,7 +37,9 @@ from aiojobs_lite.http.group import DEFAULTS
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, Suspension, settle
+from aiojobs_lite.qstash.settings import QSTASH_DEFAULTS
 from aiojobs_lite.runner.batches import Batches, OpenBatchHandle
+from aiojobs_lite.runner.documents import Documents
 from aiojobs_lite.runner.events import Events
 from aiojobs_lite.runner.handle import RunnerJobs
 from aiojobs_lite.runner.jobs import StoredJobs
@@ -94,6 +96,7 @@ def default(cell: str) -> Any:
         ("Verifier", parameters(Verifier)),
         ("VerifyMiddleware", parameters(VerifyMiddleware, "app")),
         ("MemoryInbox", parameters(MemoryInbox)),
+        ("qstash_app", dict(QSTASH_DEFAULTS)),
         ("One enqueue", dict.fromkeys(EnqueueOptions.__annotations__)),
     ],
 )
@@ -217,6 +220,7 @@ def test_every_public_name_is_listed() -> None:
         ("runner.schedules", Schedules),
         ("runner.batches", Batches),
         ("runner.events", Events),
+        ("runner.documents", Documents),
         ("BatchHandle", OpenBatchHandle),
         ("JobContext", JobContext),
         ("Job", Job),
@@ -229,7 +233,7 @@ def test_every_method_and_attribute_is_listed(title: str, kind: type) -> None:
 
 
 NAMED = re.compile(
-    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner\.events|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
+    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner\.events|runner\.documents|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
 )
 OWNERS: dict[str, set[str]] = {
     "runner": {
@@ -244,6 +248,7 @@ OWNERS: dict[str, set[str]] = {
         "schedules",
         "batches",
         "events",
+        "documents",
     },
     "runner.jobs": {*dir(RunnerJobs)},
     "runner.types": {*dir(JobTypes)},
@@ -251,6 +256,7 @@ OWNERS: dict[str, set[str]] = {
     "runner.schedules": {*dir(Schedules)},
     "runner.batches": {*dir(Batches)},
     "runner.events": {*dir(Events)},
+    "runner.documents": {*dir(Documents)},
     "batch": {*dir(OpenBatchHandle), "id"},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job), "dead", "completed"},  # the last two are events

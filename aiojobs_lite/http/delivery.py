@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,7 @@ from aiojobs_lite.http.answers import Judgement, Meaning, judge_answer
 from aiojobs_lite.http.breaker import CircuitBreaker
 from aiojobs_lite.http.callbacks import Source, callback_body
 from aiojobs_lite.http.session import HttpRequest, HttpSession, NoAnswer
+from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.model.delivery import DeliveryResult
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.policy.backoff import Backoff
@@ -79,6 +80,18 @@ class Deliverer:
     def __init__(self, settings: DeliverySettings) -> None:
         self._settings = settings
 
+    def sign_by(self, rules: Rules, signer: StoredSigner) -> None:
+        """Has the deliveries of these rules signed by a signer from now on.
+
+        Raises:
+            InvalidOption: If another signer does that already.
+        """
+        before = self._settings.signers.get(rules)
+        if before is not None and not (isinstance(before, StoredSigner) and before.is_like(signer)):
+            raise InvalidOption("qstash_signer", "***", "none: the application of the QStash API signs by its own keys")
+        signers = {**self._settings.signers, rules: signer}
+        self._settings = replace(self._settings, signers=signers)
+
     async def deliver(
         self,
         url: str,
@@ -105,10 +118,9 @@ class Deliverer:
         self._check(url)
         text, rules = secret_body or body, rules or self._settings.rules
         content = base64.b64decode(text) if is_base64 else text.encode()
-        sent = HttpRequest(
-            method, url, self._headers(ctx, rules, url, [*headers, *secret_headers], content), content,
-            timeout or self._settings.timeout,
-        )  # fmt: skip
+        signed = await self._signed(runner, ctx.key, rules, url, content)
+        all_headers = self._headers(ctx, rules, [*headers, *secret_headers], signed)
+        sent = HttpRequest(method, url, all_headers, content, timeout or self._settings.timeout)
         begun = time.monotonic()
         answer, judgement, missing = await _send(session, sent, rules)
         await breaker.ended(host_of(url), runner.limits, begun=begun, has_failed=_is_in_trouble(answer))
@@ -148,14 +160,18 @@ class Deliverer:
         except InvalidOption as error:  # the settings were others when it was published
             raise Abandon(str(error)) from None
 
-    def _headers(self, ctx: JobContext, rules: Rules, url: str, given: Pairs, content: bytes) -> Pairs:
+    async def _signed(self, runner: JobRunner, key: str, rules: Rules, url: str, content: bytes) -> Mapping[str, str]:
+        """The headers of the signature of an attempt; none if there is no signer."""
+        signer = self._settings.signers.get(rules)
+        if isinstance(signer, StoredSigner):
+            await signer.refresh(runner.documents)
+        return {} if signer is None else signer.sign(content, message_id=key, url=url)
+
+    def _headers(self, ctx: JobContext, rules: Rules, given: Pairs, signed: Mapping[str, str]) -> Pairs:
         """The headers of an attempt. Those of the library replace what the publisher gives by the same names."""
-        own: dict[str, str] = {}
+        own = dict(signed)
         if rules == "qstash":
             own |= {"Upstash-Message-Id": ctx.key, "Upstash-Retried": str(ctx.attempt - 1)}
-        signer = self._settings.signers.get(rules)
-        if signer is not None:
-            own |= signer.sign(content, message_id=ctx.key, url=url)
         names = {name.lower() for name in own}
         kept = [(name, value) for name, value in given if name.lower() not in names]
         if not any(name.lower() == "user-agent" for name, _ in kept):

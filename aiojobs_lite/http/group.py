@@ -21,6 +21,7 @@ from aiojobs_lite.http.addresses import is_public
 from aiojobs_lite.http.breaker import PER_HOST_LIMIT, Breaker, CircuitBreaker
 from aiojobs_lite.http.delivery import Deliverer, DeliverySettings, Signs
 from aiojobs_lite.http.session import HttpSession, open_session
+from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LARGEST_DELIVERED_BODY_BYTES, LARGEST_VALUE_BYTES
@@ -89,6 +90,7 @@ class Http(Jobs):
 
     Attributes:
         job: Declares a handler as a job type of this group; see `JobOptions`.
+        largest_body: Most bytes of the body of a delivery.
 
     Raises:
         InvalidOption: If one of them cannot work, or there is none of this name.
@@ -123,6 +125,14 @@ class Http(Jobs):
         """
         return self.delivery.request(publish_of(url, options))
 
+    def sign_qstash_by(self, signer: StoredSigner) -> None:
+        """Has the deliveries of `rules="qstash"` signed with the keys that the database has.
+
+        Raises:
+            InvalidOption: If another signer does that already.
+        """
+        self._deliverer.sign_by("qstash", signer)
+
     def _check(self, option: str, url: str) -> None:
         """Checks whether deliveries may go to a URL; of a name its addresses are looked at when it is dialled."""
         if not url.startswith("https:") and not self._allow_http:
@@ -156,7 +166,7 @@ class Http(Jobs):
         limits, per_host = [], given["per_host"]
         if per_host is not None:
             limits = [Limit(check_whole("per_host", per_host, _MOST_PER_HOST), key=host, name=PER_HOST_LIMIT)]
-        body = check_whole("largest_body", given["largest_body"], LARGEST_VALUE_BYTES // 2)
+        self.largest_body = body = check_whole("largest_body", given["largest_body"], LARGEST_VALUE_BYTES // 2)
         died: JobType[..., None] = JobType(self._deliverer.report_death, name="http.dead", max_attempts=100)
         made = DeliveryType(
             self._deliverer.deliver,

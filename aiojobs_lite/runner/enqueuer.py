@@ -20,6 +20,7 @@ from aiojobs_lite.runner.admission import Admission, count_dropped, refusal, wri
 from aiojobs_lite.runner.batches import Batches
 from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable, not_enqueueable
 from aiojobs_lite.runner.children import Children, DurableAccess
+from aiojobs_lite.runner.documents import Documents
 from aiojobs_lite.runner.events import Events, EventToSend, SentEvent
 from aiojobs_lite.runner.handle import JobHandle, RunnerJobs
 from aiojobs_lite.runner.joining import JoinedHandle, OpenConnection, check_connection
@@ -44,6 +45,7 @@ class Enqueuer:
         jobs: Reads and moves stored jobs.
         batches: Opens and finds batches.
         events: Sends, lists and replays events.
+        documents: Small documents of JSON beside the jobs.
         publish: Has a request delivered to a URL.
         publish_many: Has many delivered, in one transaction.
     """
@@ -55,6 +57,7 @@ class Enqueuer:
         self._access = EngineAccess()
         self._admission = Admission(self._access)
         self.jobs = RunnerJobs(self._access)
+        self.documents = Documents(self._access)
         self._durables = DurableAccess(Children(self._access, self._registry))
         self.events = Events(self._access, self._registry, self.jobs, self._admission)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue

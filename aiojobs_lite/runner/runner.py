@@ -88,6 +88,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         batches: Opens and finds batches.
         schedules: The cron schedules, declared and made at run time.
         events: Sends, lists and replays events.
+        documents: Small documents of JSON beside the jobs.
         publish: Has a request delivered to a URL, by `Http` of `aiojobs_lite.http`: `await runner.publish(url, ...)`.
         publish_many: Has many of them delivered, `Publish(url, ...)`, all or none, in one transaction.
         publish_cron: Has one delivered at each tick of a schedule: `await runner.publish_cron(name, "0 3 * * *", url)`.

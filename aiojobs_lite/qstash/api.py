@@ -1,0 +1,117 @@
+"""What the endpoints of the API have in common: what they work with, how they read a request, how they answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiojobs_lite.http.group import Http
+from aiojobs_lite.http.signing.bodies import TOO_LARGE, collect
+from aiojobs_lite.http.signing.stored_signer import StoredSigner
+from aiojobs_lite.qstash.settings import QStashSettings
+from aiojobs_lite.runner.runner import JobRunner
+
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What each endpoint works with.
+
+    Attributes:
+        runner: Stores the messages.
+        http: The deliveries.
+        settings: What the application is set to.
+        signer: Signs the deliveries; has the keys.
+    """
+
+    runner: JobRunner
+    http: Http
+    settings: QStashSettings
+    signer: StoredSigner
+
+
+Endpoint = Callable[[Api, Request], Awaitable[Response]]
+
+
+class Route(NamedTuple):
+    """Which endpoint serves a request.
+
+    Attributes:
+        method: The method.
+        path: The path below the mount, from `/v2` on. `{name}` stands for one segment without its escapes,
+            `{name:rest}` for all that comes, with slashes, `{name:raw}` for the same with its escapes as they arrived.
+            The endpoint finds them in `request.path_params`.
+        endpoint: It.
+        needs_token: Whether a GET needs the token of the application, and that for reading is not enough.
+    """
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    needs_token: bool = False
+
+
+class ApiError(Exception):
+    """What a request is answered that cannot be carried out: `{"error": text}`.
+
+    Attributes:
+        status: The status of the answer.
+        text: What is wrong, for the developer of the client.
+        headers: More headers of the answer.
+    """
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = headers
+
+
+def answer(content: Any = None, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of JSON, in which absent values (None, empty text) of objects are left out; None: without a body."""
+    if content is None:
+        return Response(status_code=status, headers=headers)
+    text = json.dumps(_without_absent(content), ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, headers, _JSON)
+
+
+async def read_body(request: Request, largest: int) -> bytes:
+    """The body of a request.
+
+    Raises:
+        ApiError: 413, as soon as it has more bytes than `largest`.
+    """
+    length = request.headers.get("content-length", "")
+    body = None
+    if not (length.isdecimal() and int(length) > largest):
+        body = await collect(request.stream(), largest)
+    if body is None:
+        raise ApiError(413, f"{TOO_LARGE}: at most {largest:,} bytes are taken")
+    return body
+
+
+async def read_json(api: Api, request: Request) -> Any:
+    """The body of a request as JSON; None if there is none.
+
+    Raises:
+        ApiError: 413 if it is too large, 400 if it is no JSON.
+    """
+    body = await read_body(request, api.settings.largest_request)
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "the body is no JSON: send an object or a list as JSON") from None
+
+
+def _without_absent(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {name: _without_absent(value) for name, value in content.items() if value is not None and value != ""}
+    return [_without_absent(value) for value in content] if isinstance(content, list | tuple) else content

@@ -1,0 +1,174 @@
+"""The application: lets clients in, finds the endpoint of a request, and turns errors into answers."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiojobs_lite.errors import (
+    AiojobsError,
+    JobNotFound,
+    PayloadTooLarge,
+    QueueFull,
+    RunnerError,
+    ScheduleNotFound,
+    StoreUnavailable,
+    UnknownLimit,
+)
+from aiojobs_lite.http.group import Http
+from aiojobs_lite.http.signing.stored_signer import StoredSigner
+from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
+from aiojobs_lite.qstash.destination import path_below
+from aiojobs_lite.qstash.keys import KEY_ROUTES
+from aiojobs_lite.qstash.settings import QStashSettings
+from aiojobs_lite.runner.asgi import Message, Receive, Send
+from aiojobs_lite.runner.runner import JobRunner
+
+ALL_ROUTES: Final[tuple[Route, ...]] = (
+    *KEY_ROUTES,
+)  # fmt: skip
+"""Of all endpoints. Of two that fit a path the first counts."""
+
+_STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
+    (JobNotFound, 404), (ScheduleNotFound, 404), (UnknownLimit, 404), (PayloadTooLarge, 413), (QueueFull, 429),
+    (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
+)  # fmt: skip
+"""What the errors of the library are answered; the first class that fits counts."""
+
+_READING: Final = frozenset({"GET"})
+_NAMES_OF_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_PART: Final = re.compile(r"\{(\w+)(?::(rest|raw))?\}")
+_POLICY_VIOLATION: Final = 1008  # of a websocket
+
+
+def app_of(runner: JobRunner, http: Http, settings: QStashSettings) -> QStashApp:
+    """The application of a runner, which signs its deliveries from now on."""
+    signer = StoredSigner(settings.keys)
+    http.sign_qstash_by(signer)
+    return QStashApp(Api(runner, http, settings, signer))
+
+
+class QStashApp:
+    """The ASGI application.
+
+    Args:
+        api: What its endpoints work with.
+        routes: They.
+    """
+
+    def __init__(self, api: Api, routes: Iterable[Route] = ALL_ROUTES) -> None:
+        self._api = api
+        self._routes = [(_pattern(route.path), route) for route in routes]
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serves one request, or the lifespan."""
+        if scope["type"] == "http":
+            response = await self._respond(Request(scope, receive))
+            await response(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            for event in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{event}.complete"})
+        else:
+            await receive()  # websocket.connect
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+
+    async def _respond(self, request: Request) -> Response:
+        try:
+            if self._api.settings.is_development:
+                _check_is_local(request)
+            route = self._admit(request)
+            return await route.endpoint(self._api, request)
+        except ApiError as error:
+            return answer({"error": error.text}, error.status, error.headers)
+        except AiojobsError as error:
+            status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+            after = error.retry_after if isinstance(error, QueueFull) else math.inf
+            headers = {"Retry-After": str(math.ceil(after))} if math.isfinite(after) else None
+            return answer({"error": str(error)}, status, headers)
+
+    def _admit(self, request: Request) -> Route:
+        """The route of a request whose client is let in."""
+        may_write = self._may_write(request)
+        route = self._find(request)
+        if not may_write and (request.method not in _READING or route.needs_token):
+            raise ApiError(403, "this token only reads: send the token of the application")
+        return route
+
+    def _may_write(self, request: Request) -> bool:
+        """Checks the token of a client, in a time that tells nothing of it; whether it is more than that for reading.
+
+        Raises:
+            ApiError: 401, if it is wrong or missing.
+        """
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            # A page of another site can send a parameter to this machine, but no header.
+            given = "" if self._api.settings.is_development else request.query_params.get("qstash_token", "")
+        settings, token = self._api.settings, given.strip().encode()
+        may_write = hmac.compare_digest(token, settings.token.encode())
+        may_read = settings.read_token is not None and hmac.compare_digest(token, settings.read_token.encode())
+        if not may_write and not may_read:
+            raise ApiError(401, "the token is wrong or missing: send Authorization: Bearer <token>")
+        return may_write
+
+    def _find(self, request: Request) -> Route:
+        path = path_below(request.scope)
+        allowed: list[str] = []
+        for pattern, route in self._routes:
+            found = pattern.fullmatch(path)
+            if found is None:
+                continue
+            if route.method == request.method:
+                request.scope["path_params"] = _parameters(found)
+                return route
+            allowed.append(route.method)
+        if allowed:
+            raise ApiError(405, f"{request.method} is not for this path", {"Allow": ", ".join(sorted({*allowed}))})
+        raise ApiError(404, "there is no such path, nor is a slash at its end left out")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """The pattern of the path of a route; how a part is read stands in the name of its group."""
+    text, place = "", 0
+    for part in _PART.finditer(path):
+        kind = part[2] or "one"
+        text += re.escape(path[place : part.start()]) + f"(?P<{kind}_{part[1]}>{'[^/]+' if kind == 'one' else '.+'})"
+        place = part.end()
+    return re.compile(text + re.escape(path[place:]), re.DOTALL)
+
+
+def _parameters(found: re.Match[str]) -> dict[str, Any]:
+    parts = {}
+    for group, text in found.groupdict().items():
+        kind, _, name = group.partition("_")
+        parts[name] = text if kind == "raw" else unquote(text)
+    return parts
+
+
+def _check_is_local(request: Request) -> None:
+    """Checks that a client is on this machine, and means it: a page of another site may use a name that leads here.
+
+    Raises:
+        ApiError: 403, if not.
+    """
+    ends = [request.scope.get("client"), request.scope.get("server")]
+    name = request.headers.get("host", "").lower()
+    name = name.rpartition(":")[0] if re.search(r":\d+$", name) else name
+    if not all(end is not None and _is_loopback(end[0]) for end in ends) or name not in _NAMES_OF_THIS_MACHINE:
+        raise ApiError(403, "development mode serves clients on this machine alone, at http://127.0.0.1 or localhost")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
