@@ -81,17 +81,20 @@ class Recorder:
             self._commits.keep((end,), self._when_saved)
 
     async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
-        """Saves the end of an attempt that no runner runs any more.
+        """Saves the end of an attempt that no runner runs any more, once: a rescue that was given up leaves it on its way,
+        and the next one awaits it.
 
         Returns:
             Whether it was still owned. One that cannot be saved at all is logged, and was not.
         """
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._lost[end.id, end.attempt, end.owner] = answer
-        if raised is not None:
-            self._raised[end.id, end.attempt, end.owner] = raised
-        self._keep(end)
-        return await answer
+        key = end.id, end.attempt, end.owner
+        answer = self._lost.get(key)
+        if answer is None:
+            answer = self._lost[key] = asyncio.get_running_loop().create_future()
+            if raised is not None:
+                self._raised[key] = raised
+            self._keep(end)
+        return await asyncio.shield(answer)
 
     @property
     def awaited_ends(self) -> Collection[tuple[int, int, str]]:

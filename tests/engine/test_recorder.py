@@ -227,6 +227,24 @@ async def test_a_rescue_that_is_given_up_leaves_the_end_to_be_saved(rig: Rig) ->
     assert rig.ended == [end, end]
 
 
+async def test_a_rescue_after_one_that_was_given_up_awaits_the_same_end(rig: Rig) -> None:
+    end = again(Outcome.LOST, None)
+    first = asyncio.ensure_future(rig.recorder.record_lost(end))
+    await quiet()
+    first.cancel()
+    second = asyncio.ensure_future(rig.recorder.record_lost(end))
+    await quiet()
+    rig.answer()
+    assert await second is True
+    assert (rig.kept, rig.ended, rig.metrics.refused_ends) == ([], [end, end], 0)
+    assert names(rig.published()) == ["AttemptFailed"]
+    third = asyncio.ensure_future(rig.recorder.record_lost(end))
+    await quiet()
+    rig.answer(is_owned=False)
+    assert await third is False  # a later one looks anew
+    assert rig.published() == []
+
+
 def test_what_an_attempt_reported_last_goes_with_its_end_and_with_a_simpler_one() -> None:
     rig = Rig()
     report = Report(7, 1, "one", 1, None, None, None, (NewLine(0, "last"),), goes_with_end=True)
