@@ -95,6 +95,8 @@ ELSEWHERE: Final = {
     "model/schedule_rows.py": Suite(f"{_CONFORMANCE}/stored_schedules.py", _EACH_STORE),
     "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),
+    "qstash/names.py": Suite("tests/qstash/test_groups.py", "each endpoint refuses what is no name"),
+    "qstash/times.py": Suite("tests/qstash/test_groups.py", "each object of the API has times"),
     "sizes.py": Suite("tests/test_reference.py", "each limit is compared with the documented table"),
     "stores/sqlite/after.py": Suite(f"{_CONFORMANCE}/after.py", _EACH_STORE),
     "stores/sqlite/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
