@@ -175,7 +175,7 @@ def _arguments(publish: Publish) -> dict[str, Any]:
         made["secret_body" if is_secret else "body"] = base64.b64encode(body).decode() if text is None else text
         made |= {"is_base64": True} if text is None else {}
     if check_flag("hashes", publish.hashes) and (secret or is_secret):
-        made["shown"] = {"headers": [(name, hash_of(value.encode())) for name, value in secret]}
+        made["shown"] = {"headers": [[name, hash_of(value.encode())] for name, value in secret]}
         made["shown"] |= {"body": hash_of(body)} if is_secret else {}
     if publish.timeout is not None:
         made["timeout"] = seconds(publish.timeout, "timeout", least=_SHORTEST_TIMEOUT_S)

@@ -31,7 +31,7 @@ _NOT_FORWARDED: Final = frozenset({
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _WHOLE: Final = re.compile(r"[0-9]{1,15}")
 
-Pairs = tuple[tuple[str, str], ...]
+HeaderPairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class CallbackOptions:
 
     url: str
     method: str | None = None
-    headers: Pairs = ()
+    headers: HeaderPairs = ()
     timeout: int | None = None
     retries: int | None = None
     delay: int | None = None
@@ -83,7 +83,7 @@ class MessageOptions:
     """
 
     method: str | None = None
-    headers: Pairs = ()
+    headers: HeaderPairs = ()
     delay: int | None = None
     not_before: datetime | None = None
     retries: int | None = None
@@ -214,7 +214,7 @@ def _callback(read: _Reader, prefix: str, given: Sequence[tuple[str, str]]) -> C
     )
 
 
-def _delivered(given: Sequence[tuple[str, str]], *, is_all: bool) -> Pairs:
+def _delivered(given: Sequence[tuple[str, str]], *, is_all: bool) -> HeaderPairs:
     """The headers of the delivery: the type of the body first; an own one in `Upstash-Forward-` goes before it."""
     kept = list(_forwarded(given, _FORWARD))
     names = {name.lower() for name, _ in kept}
@@ -224,7 +224,7 @@ def _delivered(given: Sequence[tuple[str, str]], *, is_all: bool) -> Pairs:
     return (*([] if "content-type" in names else kinds[:1]), *kept)
 
 
-def _forwarded(given: Sequence[tuple[str, str]], prefix: str) -> Pairs:
+def _forwarded(given: Sequence[tuple[str, str]], prefix: str) -> HeaderPairs:
     return tuple([(canonical_name(name[len(prefix) :]), value) for name, value in given if name.startswith(prefix)])
 
 

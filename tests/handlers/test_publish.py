@@ -55,7 +55,7 @@ def sha(value: bytes) -> str:
             {
                 "secret_headers": [("X", "y"), ("Content-Type", "z")], "secret_body": "a",
                 "shown": {
-                    "headers": [("X", f"REDACTED:{sha(b'y')}"), ("Content-Type", f"REDACTED:{sha(b'z')}")],
+                    "headers": [["X", f"REDACTED:{sha(b'y')}"], ["Content-Type", f"REDACTED:{sha(b'z')}"]],
                     "body": f"REDACTED:{sha(b'a')}",
                 },
             },

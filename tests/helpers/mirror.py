@@ -67,6 +67,7 @@ ELSEWHERE: Final = {
             "store",
         )
     },
+    "qstash/outgoing.py": Suite("tests/qstash/test_messages.py", "what goes out is what a client has published"),
     "errors/signatures.py": Suite("tests/test_errors.py", _EACH_ERROR),
     "http/signing/bodies.py": Suite("tests/http/signing/test_middleware.py", "bodies are those of whole requests"),
     "http/signing/schemes.py": Suite("tests/http/signing/test_verifier.py", "what both schemes have is asked of each"),

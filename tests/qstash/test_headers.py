@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -151,7 +152,5 @@ NAMES = st.sampled_from(
 
 @given(st.lists(st.tuples(NAMES.map("Upstash-{}".format), st.text(max_size=12)), max_size=6))
 def test_any_headers_are_read_or_refused(headers: list[tuple[str, str]]) -> None:
-    try:
-        message_options(headers)
-    except InvalidOption as refused:
-        assert refused.option.startswith("Upstash-")
+    with suppress(InvalidOption):
+        assert isinstance(message_options(headers), MessageOptions)
