@@ -135,7 +135,11 @@ def _outgoing_of_item(item: Any, caller_ip: str | None) -> Outgoing:
     options = message_options(pairs)
     if options.cron is not None:
         raise ApiError(400, "an item of a batch makes no schedule: POST it to /v2/schedules")
-    return Outgoing(destination(to, ""), options, (body or "").encode(), caller_ip, queue or None)
+    try:
+        content = (body or "").encode()
+    except UnicodeEncodeError:
+        raise ApiError(400, "the body of an item of a batch has a lone surrogate, which is no text") from None
+    return Outgoing(destination(to, ""), options, content, caller_ip, queue or None)
 
 
 def _is_text_or_none(value: object) -> bool:

@@ -364,7 +364,7 @@ async def test_of_two_repeats_at_once_one_is_new() -> None:
 async def test_a_batch_publishes_in_its_order_and_a_failed_item_has_its_error() -> None:
     async with storing() as (api, runner):
         await api.post("/v2/topics/group/endpoints", json={"endpoints": [{"url": f"{URL}/1"}, {"url": f"{URL}/2"}]})
-        answered = await api.post("/v2/batch", json=[
+        answered = await api.post("/v2/batch", content=json.dumps([
             {"destination": URL, "headers": {"Upstash-Forward-A": "1", "Content-Type": "text/x"}, "body": "one"},
             {"destination": "nothing", "headers": {}},
             {"destination": "group", "headers": {"upstash-retries": "0"}, "body": None, "queue": None},
@@ -373,8 +373,8 @@ async def test_a_batch_publishes_in_its_order_and_a_failed_item_has_its_error() 
             {"destination": URL, "headers": None},
             {"destination": URL, "body": {"a": 1}},
             {"destination": URL, "headers": {"a": 1}},
-            {"destination": 7}, 7,
-        ])  # fmt: skip
+            {"destination": 7}, 7, {"destination": URL, "body": "\ud800"},
+        ]))  # fmt: skip
         assert answered.status_code == 200
         first, unknown, group, wrong, cron, bare, *malformed = answered.json()
         found = (await api.get(f"/v2/messages/{first['messageId']}")).json()
@@ -390,6 +390,7 @@ async def test_a_batch_publishes_in_its_order_and_a_failed_item_has_its_error() 
             f"the headers of an item of a batch are no texts: {form}",
             f"an item of a batch has another form: {form}",
             f"an item of a batch has another form: {form}",
+            "the body of an item of a batch has a lone surrogate, which is no text",
         ]
         assert len(await runner.jobs.list()) == 4
 
