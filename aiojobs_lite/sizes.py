@@ -43,7 +43,7 @@ LONGEST_LIMIT_KEY_CHARS: Final = 500
 MOST_AFTER: Final = 1_000
 """Jobs that one job runs after; a batch may have any number."""
 
-LARGEST_METADATA_BYTES: Final = 4 * 1024
+LARGEST_METADATA_BYTES: Final = 16 * 1024
 """Of what `using(metadata=...)` gives, as JSON."""
 
 LONGEST_MESSAGE_ID_CHARS: Final = 200

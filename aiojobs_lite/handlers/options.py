@@ -121,7 +121,7 @@ class EnqueueOptions(TypedDict, total=False):
         idempotency_key: 1 to 500 printable characters. Unique per type for as long as the job is kept: enqueuing it
             again returns the first job, which makes an enqueue of unknown outcome safe to repeat.
         label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
-        metadata: A small object that is kept with the job, at most 4 KiB as JSON: a request id, a trace parent. The
+        metadata: A small object that is kept with the job, at most 16 KiB as JSON: a request id, a trace parent. The
             handler finds it in `ctx.metadata`; it is no argument.
         unique: A `Unique`, instead of the type's.
         debounce: A `Debounce`, instead of the type's; without `delay` and `at`.

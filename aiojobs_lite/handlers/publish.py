@@ -20,11 +20,14 @@ from aiojobs_lite.handlers.request_parts import (
     check_headers,
     check_size,
     has_type,
+    hash_of,
+    sent_headers,
     text_of,
 )
 from aiojobs_lite.handlers.urls import check_url, host_of
 from aiojobs_lite.model.job import Priority
 from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.retry_delay import RetryDelay
 from aiojobs_lite.text import show
 
 Rules = Literal["default", "qstash"]
@@ -36,7 +39,7 @@ _SHORTEST_TIMEOUT_S: Final = 0.001
 _OF_ENQUEUE: Final = ("delay", "at", "max_attempts", "idempotency_key", "label", "priority")
 _OF_CALLBACKS: Final = ("delay", "max_attempts", "label", "priority", "metadata")
 _NOT_OF_CALLBACKS: Final = (
-    "json", "content", "form", "secret_headers", "secret_body", "at", "callback", "failure_callback",
+    "json", "content", "form", "secret_headers", "secret_body", "hashes", "at", "callback", "failure_callback",
     "idempotency_key",
 )  # fmt: skip
 
@@ -49,14 +52,17 @@ class PublishOptions(TypedDict, total=False):
         content: The body as text or bytes.
         form: The body as the fields of a form.
         method: `GET`, `POST` (default), `PUT`, `PATCH`, `DELETE`, `HEAD` or `OPTIONS`.
-        headers: Headers by name, or as a list of pairs. `Content-Type` goes before that of the body.
+        headers: Headers by name, or as a list of pairs. `Content-Type` goes before that of the body; an empty one: none
+            is sent.
         secret_headers: The same, for values that no list, log or history may show.
         secret_body: Whether the body is one of these; default False.
+        hashes: Whether the SHA-256 of each secret value is shown in its place, with the names of secret headers;
+            default False: nothing of them is.
         delay: How long from now until its first attempt.
         at: The earliest time of that, an aware datetime; not together with `delay`.
         max_attempts: All attempts that it may have; default: as `Http` says.
         backoff: The waits between attempts: a `Backoff`, or a list of durations, of which the last one counts for all
-            that follow; default: as `Http` says.
+            that follow; or a `RetryDelay`. Default: as `Http` says.
         timeout: How long an attempt may take, from the name of the host to the end of the answer; default: as `Http`
             says.
         callback: A URL that is sent what came back, or a `Publish` without a body, for its headers and options: once
@@ -76,10 +82,11 @@ class PublishOptions(TypedDict, total=False):
     headers: GivenHeaders | None
     secret_headers: GivenHeaders | None
     secret_body: bool
+    hashes: bool
     delay: Duration | None
     at: datetime | None
     max_attempts: int | None
-    backoff: Backoff | Sequence[Duration] | None
+    backoff: Backoff | RetryDelay | Sequence[Duration] | None
     timeout: Duration | None
     callback: str | Publish | None
     failure_callback: str | Publish | None
@@ -112,10 +119,11 @@ class Publish:
     headers: GivenHeaders | None = None
     secret_headers: GivenHeaders | None = None
     secret_body: bool = False
+    hashes: bool = False
     delay: Duration | None = None
     at: datetime | None = None
     max_attempts: int | None = None
-    backoff: Backoff | Sequence[Duration] | None = None
+    backoff: Backoff | RetryDelay | Sequence[Duration] | None = None
     timeout: Duration | None = None
     callback: str | Publish | None = None
     failure_callback: str | Publish | None = None
@@ -159,12 +167,16 @@ def _arguments(publish: Publish) -> dict[str, Any]:
     body, kind = body_of(given, is_secret=is_secret)
     if kind is not None and not has_type([*headers, *secret]):
         headers.append(("Content-Type", kind))
+    headers, secret = sent_headers(headers), sent_headers(secret)
     made |= {"headers": headers} if headers else {}
     made |= {"secret_headers": secret} if secret else {}
     if body:
         text = text_of(body)
         made["secret_body" if is_secret else "body"] = base64.b64encode(body).decode() if text is None else text
         made |= {"is_base64": True} if text is None else {}
+    if check_flag("hashes", publish.hashes) and (secret or is_secret):
+        made["shown"] = {"headers": [[name, hash_of(value.encode())] for name, value in secret]}
+        made["shown"] |= {"body": hash_of(body)} if is_secret else {}
     if publish.timeout is not None:
         made["timeout"] = seconds(publish.timeout, "timeout", least=_SHORTEST_TIMEOUT_S)
     if publish.backoff is not None:
@@ -187,11 +199,14 @@ def _options(publish: Publish) -> EnqueueOptions:
     return cast("EnqueueOptions", {**made, "metadata": {"host": host_of(publish.url), **metadata}})
 
 
-def _backoff(value: object) -> dict[str, list[float]]:
+def _backoff(value: object) -> dict[str, Any]:
+    if isinstance(value, RetryDelay):
+        return {"retry_delay": value.expression}
     if isinstance(value, Backoff):
         return {"backoff": [value.base, value.cap]}
     if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_WAITS:
-        expected = f'a Backoff, such as Backoff(base="12s", cap="1d"), or a list of 1 to {MOST_WAITS} durations'
+        one = 'a Backoff, such as Backoff(base="12s", cap="1d"), a RetryDelay'
+        expected = f"{one}, or a list of 1 to {MOST_WAITS} durations"
         raise InvalidOption("backoff", value, expected)
     return {"waits": [seconds(wait, "backoff") for wait in value]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.model.payloads import REDACTED
 from aiojobs_lite.sizes import LARGEST_HEADERS_BYTES, MOST_HEADERS
 from aiojobs_lite.text import show
 
@@ -75,6 +77,16 @@ def check_size(headers: Sequence[tuple[str, str]]) -> None:
 def has_type(headers: Sequence[tuple[str, str]]) -> bool:
     """Whether one of the headers is the type of the body."""
     return any(name.lower() == "content-type" for name, _ in headers)
+
+
+def sent_headers(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers that are sent: an empty type of the body stands for none."""
+    return [(name, value) for name, value in headers if value or name.lower() != "content-type"]
+
+
+def hash_of(value: bytes) -> str:
+    """What is shown in place of a secret value, if its SHA-256 may be."""
+    return f"{REDACTED}:{hashlib.sha256(value).hexdigest()}"
 
 
 def body_of(given: Mapping[str, Any], *, is_secret: bool = False) -> tuple[bytes, str | None]:

@@ -13,6 +13,7 @@ from aiojobs_lite.http.signing.schemes import VerifiedMessage
 from aiojobs_lite.http.signing.signer import Signer
 from aiojobs_lite.http.signing.verifier import Verifier
 from aiojobs_lite.model.delivery import DeliveryResult
+from aiojobs_lite.policy.retry_delay import RetryDelay
 
 __all__ = [
     "PER_HOST_LIMIT",
@@ -23,6 +24,7 @@ __all__ = [
     "MemoryInbox",
     "MessageStatus",
     "Publish",
+    "RetryDelay",
     "Signer",
     "SigningKeys",
     "VerifiedMessage",

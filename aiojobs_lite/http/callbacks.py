@@ -5,9 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.payloads import REDACTED
+
+_OF_METADATA: Final[Mapping[str, str]] = {
+    "topic": "topicName", "endpoint": "endpointName", "schedule": "scheduleId", "caller_ip": "callerIP",
+}  # fmt: skip
+"""What a callback says of the metadata of a message of QStash."""
 
 
 class Source(NamedTuple):
@@ -16,6 +21,7 @@ class Source(NamedTuple):
     Attributes:
         key: Its key.
         arguments: The arguments of its job, in which secret ones are not shown.
+        metadata: What its publisher has kept with it.
         attempt: The attempt.
         max_attempts: All that it may have.
         created_at: When it was published, in milliseconds.
@@ -24,6 +30,7 @@ class Source(NamedTuple):
 
     key: str
     arguments: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     attempt: int
     max_attempts: int
     created_at: int
@@ -39,9 +46,10 @@ def callback_body(source: Source, answer: Mapping[str, Any], *, dead_id: str | N
         dead_id: Of a delivery that is dead its id in the list of dead jobs.
     """
     arguments = source.arguments
-    headers = [*arguments.get("headers", ())]
+    hashes = arguments.get("shown") or {}
     secret = arguments.get("secret_headers", ())
-    shown = [*headers, *([(name, REDACTED) for name, _ in secret] if isinstance(secret, list | tuple) else ())]
+    hidden = [(name, REDACTED) for name, _ in secret] if isinstance(secret, list | tuple) else []
+    shown = [*arguments.get("headers", ()), *(hashes.get("headers") or hidden)]
     said = {
         "status": answer.get("status", 0),
         "header": by_name(answer.get("headers", ())),
@@ -57,9 +65,10 @@ def callback_body(source: Source, answer: Mapping[str, Any], *, dead_id: str | N
         "notBefore": source.scheduled_at,
         "createdAt": source.created_at,
         "dlqId": dead_id,
+        **{shown_as: source.metadata.get(name) for name, shown_as in _OF_METADATA.items()},
     }
     if arguments.get("secret_body"):
-        said["sourceBody"] = _base64(REDACTED, is_base64=False)
+        said["sourceBody"] = _base64(hashes.get("body", REDACTED), is_base64=False)
     return json.dumps({name: value for name, value in said.items() if value is not None}, separators=(",", ":"))
 
 

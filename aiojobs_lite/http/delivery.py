@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiojobs_lite.clock import SystemClock, to_datetime
 from aiojobs_lite.errors import InvalidOption, JobNotFound
@@ -24,6 +24,7 @@ from aiojobs_lite.model.delivery import DeliveryResult
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Retry
+from aiojobs_lite.policy.retry_delay import RetryDelay
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 
@@ -33,6 +34,11 @@ QSTASH_WAITS_S: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
 """The waits between the attempts of `rules="qstash"`: e to the power of 2.5 n, at most a day."""
 
 _USER_AGENTS: Final[Mapping[str, str]] = {"default": "aiojobs_lite", "qstash": "Upstash-QStash"}
+_OF_METADATA: Final[Mapping[str, str]] = {
+    "caller_ip": "Upstash-Caller-Ip", "schedule": "Upstash-Schedule-Id", "topic": "Upstash-Topic-Name",
+}  # fmt: skip
+"""The headers of `rules="qstash"` that the metadata of a message has."""
+
 _CLOCK: Final = SystemClock()  # a date in an answer is one of the receiver's real time
 _TOO_MANY: Final = 429
 _SERVER_ERRORS: Final = 500  # and above
@@ -105,9 +111,11 @@ class Deliverer:
         timeout: float | None = None,  # as the publisher has asked
         backoff: tuple[float, float] | None = None,
         waits: list[float] = [],  # noqa: B006
+        retry_delay: str | None = None,
         rules: Rules | None = None,
         callback: dict[str, Any] | None = None,
         failure_callback: dict[str, Any] | None = None,
+        shown: dict[str, Any] | None = None,
         ctx: JobContext = injected,
         runner: JobRunner = injected,
         session: HttpSession = injected,
@@ -121,17 +129,15 @@ class Deliverer:
         signed = await self._signed(runner, ctx.key, rules, url, content)
         all_headers = self._headers(ctx, rules, [*headers, *secret_headers], signed)
         sent = HttpRequest(method, url, all_headers, content, timeout or self._settings.timeout)
-        begun = time.monotonic()
-        answer, judgement, missing = await _send(session, sent, rules)
-        await breaker.ended(host_of(url), runner.limits, begun=begun, has_failed=_is_in_trouble(answer))
-        is_done = judgement.meaning is Meaning.DONE
-        if callback is not None and (rules == "qstash" or is_done):
+        came = await _send(session, sent, rules)
+        await breaker.ended(host_of(url), runner.limits, begun=came.begun, has_failed=_is_in_trouble(came.answer))
+        if callback is not None and (rules == "qstash" or came.is_done):
             given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "secret_headers": secret_headers}
-            given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64}
-            self._call_back(ctx, callback, given, missing or _details_of(answer))
-        if answer is not None and is_done:
-            return answer
-        raise _signal(judgement, _wait(ctx.attempt, backoff, waits, rules), missing or _details_of(answer))
+            given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64, "shown": shown}
+            self._call_back(ctx, callback, given, came.details)
+        if came.answer is not None and came.is_done:
+            return came.answer
+        raise _signal(came.judgement, _wait(ctx.attempt, retry_delay, backoff, waits, rules), came.details)
 
     async def report_death(self, job_id: int, *, ctx: JobContext = injected, runner: JobRunner = injected) -> None:
         """Makes the callback of a delivery that has died, if it has one."""
@@ -172,6 +178,8 @@ class Deliverer:
         own = dict(signed)
         if rules == "qstash":
             own |= {"Upstash-Message-Id": ctx.key, "Upstash-Retried": str(ctx.attempt - 1)}
+            metadata = ctx.metadata
+            own |= {header: str(metadata[name]) for name, header in _OF_METADATA.items() if name in metadata}
         names = {name.lower() for name in own}
         kept = [(name, value) for name, value in given if name.lower() not in names]
         if not any(name.lower() == "user-agent" for name, _ in kept):
@@ -179,23 +187,43 @@ class Deliverer:
         return [*kept, *own.items()]
 
 
-async def _send(
-    session: HttpSession, sent: HttpRequest, rules: Rules
-) -> tuple[DeliveryResult | None, Judgement, dict[str, Any]]:
-    """The answer, if there is one, what it means, and what the attempt keeps if there is none."""
+class _Came(NamedTuple):
+    """What came of a request.
+
+    Attributes:
+        answer: The answer, or None.
+        judgement: What it means.
+        begun: When the request was sent, by the monotonic clock.
+        missing: What the attempt keeps if there is no answer.
+    """
+
+    answer: DeliveryResult | None
+    judgement: Judgement
+    begun: float
+    missing: Mapping[str, Any]
+
+    @property
+    def is_done(self) -> bool:
+        return self.judgement.meaning is Meaning.DONE
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        return self.missing if self.answer is None else _details_of(self.answer)
+
+
+async def _send(session: HttpSession, sent: HttpRequest, rules: Rules) -> _Came:
     begun = time.monotonic()
     try:
         answer = await session.send(sent)
     except NoAnswer as error:
         latency = round(time.monotonic() - begun, 6)
-        return None, Judgement(Meaning.RETRY, str(error)), {"status": 0, "error": str(error), "latency": latency}
-    return answer, judge_answer(rules, answer.status, answer.headers, to_datetime(_CLOCK.now())), {}
+        missing = {"status": 0, "error": str(error), "latency": latency}
+        return _Came(None, Judgement(Meaning.RETRY, str(error)), begun, missing)
+    return _Came(answer, judge_answer(rules, answer.status, answer.headers, to_datetime(_CLOCK.now())), begun, {})
 
 
-def _details_of(answer: DeliveryResult | None) -> dict[str, Any]:
+def _details_of(answer: DeliveryResult) -> dict[str, Any]:
     """What an attempt keeps of its answer."""
-    if answer is None:
-        return {}
     return {
         "status": answer.status, "headers": [list(pair) for pair in answer.headers], "body": answer.body,
         "is_base64": answer.is_base64, "is_truncated": answer.is_truncated, "latency": answer.latency,
@@ -214,8 +242,12 @@ def _signal(judgement: Judgement, wait: float | None, details: Mapping[str, Any]
     return Retry(judgement.reason, after=wait if judgement.after is None else judgement.after, details=details)
 
 
-def _wait(attempt: int, backoff: tuple[float, float] | None, waits: list[float], rules: Rules) -> float | None:
+def _wait(
+    attempt: int, expression: str | None, backoff: tuple[float, float] | None, waits: list[float], rules: Rules
+) -> float | None:
     """Seconds until the next attempt, if the delivery or its rules say it; None: its job type does."""
+    if expression is not None and (delay := RetryDelay(expression).seconds(attempt - 1)) is not None:
+        return delay
     listed = waits or (QSTASH_WAITS_S if rules == "qstash" and backoff is None else ())
     if listed:
         return listed[min(attempt, len(listed)) - 1]
@@ -223,12 +255,14 @@ def _wait(attempt: int, backoff: tuple[float, float] | None, waits: list[float],
 
 
 def _source_of(ctx: JobContext, arguments: Mapping[str, Any]) -> Source:
-    return Source(ctx.key, arguments, ctx.attempt, ctx.max_attempts, _millis(ctx.created_at), _millis(ctx.scheduled_at))
+    created_at, scheduled_at = _millis(ctx.created_at), _millis(ctx.scheduled_at)
+    return Source(ctx.key, arguments, ctx.metadata, ctx.attempt, ctx.max_attempts, created_at, scheduled_at)
 
 
 def _source_of_job(job: Job, key: str) -> Source:
     attempt = job.history[-1].attempt if job.history else max(job.attempts, 1)
-    return Source(key, job.payload, attempt, job.max_attempts, _millis(job.created_at), _millis(job.scheduled_at))
+    created_at, scheduled_at = _millis(job.created_at), _millis(job.scheduled_at)
+    return Source(key, job.payload, job.metadata, attempt, job.max_attempts, created_at, scheduled_at)
 
 
 def _millis(instant: datetime) -> int:

@@ -5,9 +5,7 @@ Hidden parts are shown as `REDACTED:<sha256>`; deliveries have the true values.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiojobs_lite.errors import InvalidOption
@@ -30,18 +28,8 @@ class Redaction:
     all_headers: bool = False
     headers: frozenset[str] = frozenset()
 
-    def shown_body(self, body: bytes) -> bytes:
-        """The body, or what stands for it; encode it as base64 after this."""
-        return _hidden(body).encode() if self.body else body
-
-    def shown_headers(self, headers: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-        """The headers, with what stands for the hidden values."""
-        return {
-            name: [_hidden(value.encode()) for value in values] if self._hides(name) else [*values]
-            for name, values in headers.items()
-        }
-
-    def _hides(self, name: str) -> bool:
+    def hides(self, name: str) -> bool:
+        """Whether the header of a name is hidden."""
         return self.all_headers or name.lower() in self.headers
 
 
@@ -56,7 +44,3 @@ def redaction(value: str) -> Redaction:
     if fields - named.keys() - _ALL_HEADERS - {"body"}:
         raise InvalidOption("Upstash-Redact-Fields", value, "body, header or header[Name], comma-separated")
     return Redaction("body" in fields, bool(fields & _ALL_HEADERS), frozenset(named.values()))
-
-
-def _hidden(value: bytes) -> str:
-    return f"REDACTED:{hashlib.sha256(value).hexdigest()}"

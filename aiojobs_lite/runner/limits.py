@@ -16,8 +16,17 @@ from aiojobs_lite.handlers.checks import check_aware, check_flag
 from aiojobs_lite.handlers.limits import find_problem
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limit_values import check_most, is_name_of_ordered, period_of
-from aiojobs_lite.limits import EVERY_KEY, EveryKey, LimitKey, LimitState
-from aiojobs_lite.model.limits import ChangeLimit, LimitRow, ListLimits, PauseLimit, SetLimits, key_text
+from aiojobs_lite.limits import EVERY_KEY, EveryKey, Limit, LimitKey, LimitState, Rate
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LimitRow,
+    ListLimits,
+    PauseLimit,
+    SetLimits,
+    StoredLimit,
+    key_text,
+    stored_limit,
+)
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.types import check_by
@@ -46,6 +55,25 @@ class JobLimits:
         now = to_datetime(engine.now())
         states = [_state(row, None if row.pause is None or row.pause.has_ended(now) else row.pause) for row in rows]
         return [state for state in states if state.most is not None or state.is_paused]
+
+    async def declare(self, *limits: Limit | Rate) -> None:
+        """Stores limits and rates that no job type declares, as jobs bring them with `using(limits=...)`: so they can
+        be changed and paused before the first such job. A pinned one stays as it is.
+
+        Args:
+            *limits: Each with a name; what it allows counts for all keys that have no value of their own.
+
+        Raises:
+            InvalidOption: If one has no name, or is of the other kind than the one of its name that is stored.
+        """
+        engine, wanted = self._access.engine, tuple([_check_named(limit) for limit in limits])
+        known = {row.name: row for row in await engine.ask(ListLimits()) if row.key is None}
+        for limit, stored in zip(limits, wanted, strict=True):
+            before = known.get(stored.name)
+            if before is not None and (before.per is None) != (stored.per is None):
+                kind = "Limit" if before.per is None else "Rate"
+                raise InvalidOption("limits", limit, f"a {kind}, as the database has it by the name {stored.name!r}")
+        await engine.order(engine.write(SetLimits(wanted)))
 
     async def change(
         self, limit: str, most: int, *, per: Duration | None = None, key: LimitKey | EveryKey = EVERY_KEY,
@@ -134,6 +162,12 @@ async def _carry_out(
     if await engine.order(writing) in (False, (False, ())):
         raise UnknownLimit(limit, sorted({row.name for row in await engine.ask(ListLimits())}))
     engine.bus.publish(fact)
+
+
+def _check_named(limit: object) -> StoredLimit:
+    if not isinstance(limit, Limit | Rate) or limit.name is None:
+        raise InvalidOption("limits", limit, "a Limit or Rate with a name=, which job types share")
+    return stored_limit(limit, "")
 
 
 def _check_name(limit: object) -> str:

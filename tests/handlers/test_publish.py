@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,19 @@ import pytest
 from aiojobs_lite import Backoff
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.publish import Publish, PublishOptions, publish_of
+from aiojobs_lite.policy.retry_delay import RetryDelay
 
 URL = "https://example.com/hook"
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 NOT_OF_CALLBACKS: dict[str, Any] = {
-    "json": 1, "content": "a", "form": {"a": "b"}, "secret_headers": {"a": "b"}, "secret_body": True, "at": LATER,
+    "json": 1, "content": "a", "form": {"a": "b"}, "secret_headers": {"a": "b"}, "secret_body": True, "hashes": True,
+    "at": LATER,
     "callback": URL, "failure_callback": URL, "idempotency_key": "k",
 }  # fmt: skip
+
+
+def sha(value: bytes) -> str:
+    return hashlib.sha256(value).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +46,22 @@ NOT_OF_CALLBACKS: dict[str, Any] = {
         ({"timeout": "1m"}, {"timeout": 60.0}),
         ({"backoff": Backoff(base=1, cap=2)}, {"backoff": [1.0, 2.0]}),
         ({"backoff": ["1s", 2, timedelta(minutes=1)]}, {"waits": [1.0, 2.0, 60.0]}),
+        ({"backoff": RetryDelay("1000 * retried")}, {"retry_delay": "1000 * retried"}),
         ({"rules": "qstash"}, {"rules": "qstash"}),
+        ({"content": "a", "headers": {"Content-type": ""}}, {"body": "a"}),
+        ({"secret_headers": {"A": "b", "Content-Type": ""}}, {"secret_headers": [("A", "b")]}),
+        (
+            {"content": "a", "secret_body": True, "secret_headers": {"X": "y", "Content-Type": "z"}, "hashes": True},
+            {
+                "secret_headers": [("X", "y"), ("Content-Type", "z")], "secret_body": "a",
+                "shown": {
+                    "headers": [["X", f"REDACTED:{sha(b'y')}"], ["Content-Type", f"REDACTED:{sha(b'z')}"]],
+                    "body": f"REDACTED:{sha(b'a')}",
+                },
+            },
+        ),
+        ({"secret_body": True, "hashes": True}, {"shown": {"headers": [], "body": f"REDACTED:{sha(b'')}"}}),
+        ({"hashes": True}, {}),
         (
             {"callback": "https://A.example/c", "failure_callback": Publish("https://a.example/f", method="PUT")},
             {
@@ -92,6 +114,7 @@ def test_a_callback_takes_the_attempts_the_label_and_the_priority_of_its_source_
         ({"secret_headers": {"A": "\nhunter2"}}, "secret_headers", "printable ASCII"),
         ({"headers": [("a", "b")] * 60, "secret_headers": [("c", "d")] * 60}, "headers", "at most 100"),
         ({"secret_body": 1}, "secret_body", "True or False"),
+        ({"hashes": 1}, "hashes", "True or False"),
         ({"json": object()}, "json", "a value that JSON can hold"),
         ({"timeout": 0}, "timeout", "from 1ms to a century"),
         ({"timeout": "soon"}, "timeout", "seconds, a timedelta"),

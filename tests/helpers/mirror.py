@@ -67,6 +67,7 @@ ELSEWHERE: Final = {
             "store",
         )
     },
+    "qstash/outgoing.py": Suite("tests/qstash/test_messages.py", "what goes out is what a client has published"),
     "errors/signatures.py": Suite("tests/test_errors.py", _EACH_ERROR),
     "http/signing/bodies.py": Suite("tests/http/signing/test_middleware.py", "bodies are those of whole requests"),
     "http/signing/schemes.py": Suite("tests/http/signing/test_verifier.py", "what both schemes have is asked of each"),
@@ -95,6 +96,8 @@ ELSEWHERE: Final = {
     "model/schedule_rows.py": Suite(f"{_CONFORMANCE}/stored_schedules.py", _EACH_STORE),
     "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),
+    "qstash/names.py": Suite("tests/qstash/test_groups.py", "each endpoint refuses what is no name"),
+    "qstash/times.py": Suite("tests/qstash/test_groups.py", "each object of the API has times"),
     "sizes.py": Suite("tests/test_reference.py", "each limit is compared with the documented table"),
     "stores/sqlite/after.py": Suite(f"{_CONFORMANCE}/after.py", _EACH_STORE),
     "stores/sqlite/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),

@@ -12,7 +12,7 @@ ANSWER = {"status": 200, "headers": [["A", "1"], ["A", "2"]], "body": "ü", "is_
 
 
 def source(**arguments: Any) -> Source:
-    return Source("db-7", {"url": "https://example.com", **arguments}, 2, 5, 1_000, 2_000)
+    return Source("db-7", {"url": "https://example.com", **arguments}, {"host": "example.com"}, 2, 5, 1_000, 2_000)
 
 
 def encoded(text: str) -> str:
@@ -48,6 +48,22 @@ def test_what_is_secret_is_not_said() -> None:
         assert said["sourceBody"] == encoded("REDACTED")
         assert said["sourceHeader"]["X"] == ["y"]
     assert json.loads(callback_body(source(secret_headers=[["A", "b"]]), ANSWER))["sourceHeader"] == {"A": ["REDACTED"]}
+
+
+def test_the_hashes_of_secrets_are_said_if_they_may_be() -> None:
+    hashes = {"headers": [["A", "REDACTED:1"]], "body": "REDACTED:2"}
+    for secret in ([["A", "hunter2"]], "REDACTED"):
+        said = json.loads(callback_body(source(secret_headers=secret, secret_body="hunter2", shown=hashes), ANSWER))
+        assert (said["sourceHeader"], said["sourceBody"]) == ({"A": ["REDACTED:1"]}, encoded("REDACTED:2"))
+
+
+def test_a_message_of_qstash_says_where_it_comes_from() -> None:
+    metadata = {"topic": "group", "endpoint": "eu", "schedule": "nightly", "caller_ip": "192.0.2.7", "path": "/"}
+    said = json.loads(callback_body(source()._replace(metadata=metadata), ANSWER))
+    assert {name: said[name] for name in ("topicName", "endpointName", "scheduleId", "callerIP")} == {
+        "topicName": "group", "endpointName": "eu", "scheduleId": "nightly", "callerIP": "192.0.2.7",
+    }  # fmt: skip
+    assert "path" not in said
 
 
 def test_headers_of_one_name_are_one_list() -> None:

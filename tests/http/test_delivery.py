@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import Backoff, JobDead, JobRunner
-from aiojobs_lite.http import Http, Publish, Signer, SigningKeys, Verifier
+from aiojobs_lite.http import Http, Publish, RetryDelay, Signer, SigningKeys, Verifier
 from aiojobs_lite.http.delivery import QSTASH_WAITS_S
 from aiojobs_lite.model.job import Job, Outcome, Status
 from tests.helpers.endpoints import Authority, Names, Received, delivering, endpoint, local, reply
@@ -92,6 +92,8 @@ async def test_by_the_rules_of_qstash_all_but_2xx_is_tried_again_but_for_489() -
     ("after", "options", "wait"),
     [
         ("30", {}, 30.0), ("86400", {"backoff": ["5s"]}, 86400.0), ("86401", {"backoff": ["5s"]}, 5.0),
+        ("", {"backoff": RetryDelay("7000 + retried")}, 7.0), ("3", {"backoff": RetryDelay("7000")}, 3.0),
+        ("", {"backoff": RetryDelay("1 / retried"), "rules": "qstash"}, 12.0),
         ("soon", {"backoff": ["5s", "6s"]}, 5.0), ("", {"backoff": Backoff(base=8, cap=8)}, (4.0, 8.0)),
         ("", {}, (15.0, 30.0)), ("", {"rules": "qstash"}, QSTASH_WAITS_S[0]),
         ("6m5s", {"rules": "qstash"}, 365.0),

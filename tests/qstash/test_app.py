@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Mount
 
 from aiojobs_lite import InvalidOption, JobNotFound, JobRunner, PayloadTooLarge, RunnerClosed, StoreUnavailable
 from aiojobs_lite.errors import QueueFull, ScheduleNotFound, UnknownLimit
@@ -91,6 +93,15 @@ async def test_the_parts_of_a_path_are_given_to_the_endpoint(path: str, found: d
     )  # fmt: skip
     async with client(app, mount=mount) as api:
         assert (await api.get(path)).json()["found"] == found
+
+
+@pytest.mark.parametrize("outer", ["/q", "/a b/c"])
+async def test_it_is_mounted_below_any_path_of_any_depth(outer: str) -> None:
+    inner = Starlette(routes=[Mount("/inner", app=app_with(Route("GET", "/v2/raw/{to:raw}", echo)))])
+    async with client(Starlette(routes=[Mount(outer, app=inner)])) as api:
+        found = await api.get(f"{outer}/inner/v2/raw/https://example.com//a%2Fb/?x=1")
+        assert found.json()["found"] == {"to": "https://example.com//a%2Fb/"}
+        assert (await api.get(f"{outer}/inner/v2/raw/")).json() == NO_PATH
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aiojobs_lite import InvalidOption
 from aiojobs_lite.qstash.redaction import Redaction, redaction
-
-HEADERS = {"Authorization": ["a", "b"], "Content-Type": ["text/plain"]}
-
-
-def hidden(value: bytes) -> str:
-    return "REDACTED:" + hashlib.sha256(value).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -41,18 +31,9 @@ def test_an_unknown_field_is_refused(value: str) -> None:
     assert refused.value.option == "Upstash-Redact-Fields"
 
 
-def test_one_header_is_hidden_whatever_its_case_and_each_value_by_itself() -> None:
-    found = redaction("header[AUTHORIZATION]").shown_headers(HEADERS)
-    assert found == {"Authorization": [hidden(b"a"), hidden(b"b")], "Content-Type": ["text/plain"]}
-
-
-def test_all_headers_are_hidden() -> None:
-    found = redaction("header").shown_headers(HEADERS)
-    assert found == {"Authorization": [hidden(b"a"), hidden(b"b")], "Content-Type": [hidden(b"text/plain")]}
-
-
-@given(st.binary(max_size=50))
-def test_a_body_is_shown_or_its_hash_is(body: bytes) -> None:
-    assert Redaction().shown_body(body) == body
-    assert redaction("body").shown_body(body) == hidden(body).encode()
-    assert redaction("header").shown_body(body) == body
+@pytest.mark.parametrize(
+    ("value", "hidden"),
+    [("", []), ("body", []), ("header", ["a", "B"]), ("header[A]", ["a"]), ("headers[b],body", ["B"])],
+)
+def test_a_header_is_hidden_by_its_name_in_any_case_or_as_all_are(value: str, hidden: list[str]) -> None:
+    assert [name for name in ("a", "B") if redaction(value).hides(name)] == hidden

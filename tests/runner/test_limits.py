@@ -238,6 +238,38 @@ async def test_a_change_that_cannot_work_is_refused() -> None:
             await runner.limits.change("api", 1)
 
 
+async def test_a_limit_that_no_type_declares_is_stored_before_the_first_job_brings_it() -> None:
+    gate = asyncio.Event()
+    group, call = waiting_group(gate)
+    mine = Limit(5, key="org_id", name="mine")
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        with pytest.raises(UnknownLimit):
+            await runner.limits.pause("mine", key=7)
+        await runner.limits.declare(mine, Rate(3, per="1m", key="org_id", name="starts"))
+        await runner.limits.pause("mine", key=7)
+        held = await runner.enqueue(call.using(limits=[mine]), 7)
+        await runner.enqueue(call.using(limits=[mine]), 8)
+        await until(lambda: runner.stats().running == 1)
+        assert (await held.job()).status == "pending"
+        await runner.limits.declare(Limit(6, key="org_id", name="mine"))
+        found = {(limit.name, limit.key): (limit.most, limit.per) for limit in await runner.limits.list()}
+        assert (found["mine", EVERY_KEY], found["starts", EVERY_KEY]) == ((6, None), (3, 60.0))
+        await runner.limits.resume("mine", key=7)
+        gate.set()
+        await held.result("20s")
+
+
+async def test_a_limit_without_a_name_or_of_the_other_kind_is_not_declared() -> None:
+    async with JobRunner(":memory:") as runner:
+        for made in (Limit(1, key="a"), "mine"):
+            with pytest.raises(InvalidOption, match="a Limit or Rate with a name=, which job types share"):
+                await runner.limits.declare(made)  # type: ignore[arg-type]
+        await runner.limits.declare(Limit(1, key="a", name="mine"))
+        with pytest.raises(InvalidOption, match="a Limit, as the database has it by the name 'mine'"):
+            await runner.limits.declare(Rate(1, per=1, key="a", name="mine"))
+        assert [(limit.key, limit.most) for limit in await runner.limits.list()] == [(EVERY_KEY, 1)]
+
+
 async def test_a_job_may_have_other_limits_than_its_type_or_none() -> None:
     gate = asyncio.Event()
     group, call = waiting_group(gate)

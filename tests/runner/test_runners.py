@@ -122,17 +122,17 @@ async def test_two_databases_have_other_keys_and_a_copy_has_the_same(tmp_path: P
 
 @pytest.mark.parametrize(
     "metadata",
-    [7, "text", [1], {1: "a"}, {"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, {"a": "x" * 4090}],
+    [7, "text", [1], {1: "a"}, {"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, {"a": "x" * 16_378}],
 )
 def test_metadata_that_is_no_small_json_object_is_refused(metadata: object) -> None:
     with pytest.raises(
-        InvalidOption, match=r"metadata.* a dict of text to plain JSON values, of at most 4,096 bytes as JSON"
+        InvalidOption, match=r"metadata.* a dict of text to plain JSON values, of at most 16,384 bytes as JSON"
     ):
         welcome.using(metadata=metadata)  # type: ignore[arg-type]
 
 
 def test_the_largest_metadata_is_taken_and_none_is_no_column() -> None:
-    for metadata, stored in (({"a": "x" * 4088}, 4096), ({}, None), (None, None)):
+    for metadata, stored in (({"a": "x" * 16_376}, 16_384), ({}, None), (None, None)):
         row = welcome.using(metadata=metadata).bind(1).row(0)
         assert (row.metadata and len(row.metadata)) == stored
 

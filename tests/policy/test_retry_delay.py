@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiojobs_lite import InvalidOption
-from aiojobs_lite.qstash.retry_delay import RetryDelay
+from aiojobs_lite.policy.retry_delay import RetryDelay
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_value_that_nothing_can_wait_for_leaves_the_default(expression: str) -
 def test_anything_else_is_refused(expression: str) -> None:
     with pytest.raises(InvalidOption) as refused:
         RetryDelay(expression)
-    assert refused.value.option == "Upstash-Retry-Delay"
+    assert refused.value.option == "expression"
     assert refused.value.expected == (
         "at most 256 characters of numbers, + - * / ( ), retried, and pow, sqrt, abs, exp, floor, ceil, round, min, "
         "max, such as pow(2, retried) * 1000"

@@ -1,4 +1,4 @@
-"""The expression of `Upstash-Retry-Delay`, such as `max(1000, pow(2, retried) * 100)`: milliseconds before a retry.
+"""The wait before a retry as an expression, such as `max(1000, pow(2, retried) * 100)`, in milliseconds.
 
 It comes from outside, so nothing of it is run: it becomes a list of steps for a stack of floats. A float has a largest
 value, so no power takes long; the text and its brackets are bounded.
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from aiojobs_lite.errors import InvalidOption
 
-_HEADER = "Upstash-Retry-Delay"
 _DAY_S = 86400.0
 _SIZE = 256  # characters
 _DEPTH = 16  # brackets in brackets
@@ -42,7 +41,13 @@ _PRODUCT: dict[str, _Function] = {"*": operator.mul, "/": operator.truediv}
 
 @dataclass(frozen=True)
 class RetryDelay:
-    """How long a message waits before its next attempt.
+    """How long a delivery waits before its next attempt, as QStash has it: an expression for milliseconds.
+
+    Numbers, + - * / ( ), `retried` (retries so far: 0 before the first), and pow, sqrt, abs, exp, floor, ceil, round,
+    min, max. It is parsed, and never run as code.
+
+    Args:
+        expression: The expression.
 
     Raises:
         InvalidOption: If the expression is malformed, too long or too deep.
@@ -96,7 +101,7 @@ class _Parser:
         return tuple(self._steps)
 
     def _refusal(self) -> InvalidOption:
-        return InvalidOption(_HEADER, self._text, _EXPECTED)
+        return InvalidOption("expression", self._text, _EXPECTED)
 
     def _split(self) -> list[str]:
         """The tokens, the last one first."""
