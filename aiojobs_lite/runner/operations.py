@@ -30,7 +30,7 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.checks import check_aware, check_each
 from aiojobs_lite.handlers.context import AttemptContext
-from aiojobs_lite.handlers.event import Event, event_of, make_match
+from aiojobs_lite.handlers.event import Event, data_kind, event_of, make_match
 from aiojobs_lite.handlers.habits import answers_words_of_steps
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.model.admission import Candidate, Refused
@@ -146,7 +146,8 @@ class Operations(AttemptContext):
         Raises:
             ValidationError: If its data do not fit, from pydantic.
         """
-        operations, wanted, kind = self._operations(), make_match(event, match), event_of(data)
+        operations, kind = self._operations(), event_of(data)
+        wanted = make_match(event, match, data_kind(kind))
         limit = None if timeout is None else seconds(timeout, "timeout")
         until = partial(_end, operations, limit)
         return _event(operations.event(check_name(name), wanted, until), kind)
