@@ -68,7 +68,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.StepFailed(7, "pay", 3, "ValueError", "no card"),
         "step 'pay' of job 7 failed for good after 3 attempts: ValueError: no card. Catch StepFailed in the handler, "
-        "or fix the cause and redrive the job: a redriven job runs the step again.",
+        "or redrive the job, which runs the step again.",
         {"job_id": 7, "name": "pay", "attempts": 3, "error_type": "ValueError", "message": "no card"},
     ),
     (

@@ -18,6 +18,7 @@ from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durable.attempt import DurableAttempt
 from aiojobs_lite.durable.step import Step, check_name, miswritten
 from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.engine.resources import AttemptResources
 from aiojobs_lite.errors import (
     JobCancelled,
     JobDead,
@@ -92,6 +93,7 @@ class Operations(AttemptContext):
             StepUnfit: If what an attempt before has stored does not fit its annotation any more.
             StepMismatch: If its name stands for another kind of operation in this job.
             TooManySteps: If the job has 1,000 operations.
+            InvalidOption: If it is given a `PerAttempt` resource, which ends with the attempt while the step stays.
             WrongEventLoop: If the handler runs in a thread or in a worker process.
         """
         operations: DurableAttempt | None = self._durable
@@ -117,7 +119,7 @@ class Operations(AttemptContext):
 
     @name_first
     def sleep_until(self, name: str, at: datetime) -> Coroutine[Any, Any, None]:
-        """Returns at an instant, an aware datetime; the first that was asked for counts."""
+        """Returns at an instant, an aware datetime; the first that was asked for counts. `sleep` takes a duration."""
         until = to_micros(check_aware("at", at))
         return self._operations().sleep(check_name(name), lambda: until)
 
@@ -254,7 +256,8 @@ class Operations(AttemptContext):
         durable = self._awaited(DurableAccess).durable
         if durable is None:
             raise RunnerNotStarted
-        operations = self._durable = durable.of(self._claimed)
+        own = self._deps.by_parameter() if isinstance(self._deps, AttemptResources) else None
+        operations = self._durable = durable.of(self._claimed, own)
         return operations
 
     def _children(self) -> Children:
