@@ -22,7 +22,7 @@ class JobNotFound(JobError, LookupError):
     """No job has this id: it never existed, was deleted, or was pruned."""
 
     def __init__(self, job_id: int) -> None:
-        advice = "See `await runner.jobs.list()`; finished jobs are kept for keep_completed= or keep_dead=."
+        advice = "Take the id from a handle; finished jobs are kept for keep_completed= or keep_dead=."
         super().__init__(job_id, f"there is no job {job_id}: never enqueued, deleted, or pruned. {advice}")
 
 
