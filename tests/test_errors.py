@@ -21,8 +21,8 @@ from aiojobs_lite.errors.store import REMEDIES
 CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.BatchNotFound(3),
-        "there is no batch 3: never opened, or pruned. A batch is opened by runner.batches.open(...), and is kept for "
-        "keep_completed= after its end.",
+        "there is no batch 3: never opened, or pruned. A batch is opened by `batches.open(...)` of a runner or a "
+        "client, and is kept for keep_completed= after its end.",
         {"batch_id": 3},
     ),
     (
@@ -34,7 +34,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.BatchClosed(3),
         "batch 3 takes no more jobs: its block has ended. "
-        "Enqueue inside `async with runner.batches.open(...)`, or by `ctx.batch()` in a job of the batch.",
+        "Enqueue inside the block of `batches.open(...)`, or by `ctx.batch()` in a job of the batch.",
         {"batch_id": 3},
     ),
     (
@@ -49,14 +49,14 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.ScheduleNotFound("r"),
-        "there is no schedule 'r': never made, or deleted. See `await runner.schedules.list()`; make one by "
-        "`await runner.schedules.put(...)`.",
+        "there is no schedule 'r': never made, or deleted. See `schedules.list()` of the runner or the "
+        "client; make one by `schedules.put(...)`.",
         {"schedule": "r"},
     ),
     (
         lambda: errors.ScheduleTaken("r", is_declared=True),
         "schedule 'r': code declares a schedule of this name. Choose another one; if no program declares it any more, "
-        "runner.schedules.delete(...) takes it out of the database.",
+        "`schedules.delete(...)` takes it out of the database.",
         {"schedule": "r", "is_declared": True},
     ),
     (
@@ -68,7 +68,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.StepFailed(7, "pay", 3, "ValueError", "no card"),
         "step 'pay' of job 7 failed for good after 3 attempts: ValueError: no card. Catch StepFailed in the handler, "
-        "or fix the cause and redrive the job: a redriven job runs the step again.",
+        "or redrive the job, which runs the step again.",
         {"job_id": 7, "name": "pay", "attempts": 3, "error_type": "ValueError", "message": "no card"},
     ),
     (
@@ -277,7 +277,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (lambda: errors.WrongEventLoop("another loop. Use a runner each."), "another loop. Use a runner each.", {}),
     (
         lambda: errors.JobNotFound(7),
-        "there is no job 7: never enqueued, deleted, or pruned. See `await runner.jobs.list()`; finished jobs are kept "
+        "there is no job 7: never enqueued, deleted, or pruned. Take the id from a handle; finished jobs are kept "
         "for keep_completed= or keep_dead=.",
         {"job_id": 7},
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from aiojobs_lite.clock import Clock
@@ -13,6 +13,7 @@ from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.durable.ledger import StepLedger
 from aiojobs_lite.durable.memos import Memos, StepStore
 from aiojobs_lite.durable.operations import RunReturned
+from aiojobs_lite.durable.own_resources import OwningAttempt
 from aiojobs_lite.durable.results import StepResults
 from aiojobs_lite.durable.rounds import Refusal, Rounds
 from aiojobs_lite.durable.waits import Waits
@@ -69,8 +70,12 @@ class Durable:
         self._find, self._when_ended = attempts.find, self._ended  # one object for all
         self._reloads: set[asyncio.Task[None]] = set()
 
-    def of(self, claimed: Claimed) -> DurableAttempt:
+    def of(self, claimed: Claimed, own: Mapping[str, object] | None = None) -> DurableAttempt:
         """The operations of an attempt that its handler asks for.
+
+        Args:
+            claimed: The attempt.
+            own: Its `PerAttempt` resources by parameter, or None.
 
         Raises:
             AttemptNotOwned: If it does not run any more.
@@ -79,9 +84,12 @@ class Durable:
         found = self._known.get(run)
         if found is None:
             ledger, waits = self._open(run)
-            found = self._known[run] = DurableAttempt(
+            kind = OwningAttempt if own else DurableAttempt
+            found = self._known[run] = kind(
                 run=run, find=self._find, ledger=ledger, waits=waits, results=self._results, clock=self._clock
             )
+            if own and isinstance(found, OwningAttempt):
+                found.own = own
         return found
 
     def note_outside(self, job: AttemptOfJob, call: str, instead: str) -> None:

@@ -25,7 +25,7 @@ class BatchNotFound(BatchError, LookupError):
             advice = "it was enqueued without one, or the batch was pruned. Add jobs by `await ctx.enqueue(...)`."
             super().__init__(batch_id, f"job {of_job} is in no batch: {advice}")
             return
-        advice = "A batch is opened by runner.batches.open(...), and is kept for keep_completed= after its end."
+        advice = "A batch is opened by `batches.open(...)` of a runner or a client, and is kept for keep_completed= after its end."
         super().__init__(batch_id, f"there is no batch {batch_id}: never opened, or pruned. {advice}")
 
 
@@ -33,5 +33,5 @@ class BatchClosed(BatchError):
     """The batch takes no more jobs, and nothing was enqueued."""
 
     def __init__(self, batch_id: int) -> None:
-        advice = "Enqueue inside `async with runner.batches.open(...)`, or by `ctx.batch()` in a job of the batch."
+        advice = "Enqueue inside the block of `batches.open(...)`, or by `ctx.batch()` in a job of the batch."
         super().__init__(batch_id, f"batch {batch_id} takes no more jobs: its block has ended. {advice}")

@@ -22,7 +22,7 @@ class JobNotFound(JobError, LookupError):
     """No job has this id: it never existed, was deleted, or was pruned."""
 
     def __init__(self, job_id: int) -> None:
-        advice = "See `await runner.jobs.list()`; finished jobs are kept for keep_completed= or keep_dead=."
+        advice = "Take the id from a handle; finished jobs are kept for keep_completed= or keep_dead=."
         super().__init__(job_id, f"there is no job {job_id}: never enqueued, deleted, or pruned. {advice}")
 
 
@@ -106,9 +106,10 @@ class JobDead(JobError):
     def __init__(self, job_id: int, reason: str | None, error: str | None) -> None:
         self.reason = reason
         self.error = error
+        last = None if error is None else error.rstrip(".")
         super().__init__(
             job_id,
-            f"job {job_id} is dead ({reason}; last error: {error}). "
+            f"job {job_id} is dead ({reason}; last error: {last}). "
             f"Read `await runner.jobs.get({job_id})`, fix the cause, then `await runner.jobs.redrive({job_id})`.",
         )
 

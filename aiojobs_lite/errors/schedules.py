@@ -21,7 +21,7 @@ class ScheduleNotFound(ScheduleError, LookupError):
     """The database has no schedule of this name."""
 
     def __init__(self, schedule: str) -> None:
-        advice = "See `await runner.schedules.list()`; make one by `await runner.schedules.put(...)`."
+        advice = "See `schedules.list()` of the runner or the client; make one by `schedules.put(...)`."
         super().__init__(schedule, f"there is no schedule {schedule!r}: never made, or deleted. {advice}")
 
 
@@ -37,7 +37,7 @@ class ScheduleTaken(ScheduleError):
         self.is_declared = is_declared
         problem = (
             "code declares a schedule of this name. Choose another one; if no program declares it any more, "
-            "runner.schedules.delete(...) takes it out of the database"
+            "`schedules.delete(...)` takes it out of the database"
             if is_declared
             else "the schedule of this job type cannot be stored, because one of its name was made at run time. Give "
             "the job type another name, or delete the other schedule first, from another runner or a JobClient"

@@ -41,7 +41,7 @@ class StepFailed(StepError):
             job_id,
             name,
             f"step {name!r} of job {job_id} failed for good after {times}: {raised}. Catch StepFailed in the "
-            "handler, or fix the cause and redrive the job: a redriven job runs the step again.",
+            "handler, or redrive the job, which runs the step again.",
         )
 
 

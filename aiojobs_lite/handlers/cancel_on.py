@@ -8,10 +8,11 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.event import check_event_name, check_in_data, event_argument
+from aiojobs_lite.handlers.event import check_event_name, data_kind, event_argument, path_in_data
 from aiojobs_lite.handlers.keys import json_defaults
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.event_match import EventMatch, values_at
+from aiojobs_lite.model.keys import is_field
 from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.words import WORDS_OF_CANCELS, answers
 
@@ -23,6 +24,8 @@ _FIELDS: Final = (
     'a field such as "user_id" or "user.id", a list of them, or a dict from the field of the event to that of the job'
 )
 
+_OTHERS: Final = "if the event names it otherwise, a dict from its field to that of the job"
+
 
 @answers(WORDS_OF_CANCELS)
 class On:
@@ -31,8 +34,8 @@ class On:
     Args:
         event: Their name.
         match: The field that has the same value in the data of the event and in the job: in its arguments, or in the
-            data of the event that started it. Dotted: one within another; several as a list, or as a dict from the
-            field of the event to that of the job. None: an event cancels all of them.
+            data of the event that started it. Dotted: one within another, or in full (`event.data.user_id`); several as
+            a list, or as a dict from the field of the event to that of the job. None: an event cancels all of them.
 
     Attributes:
         event: As given.
@@ -71,11 +74,17 @@ class Cancels:
         self.given = _checked(given)
         self._event = event_argument(signature)
         self._defaults = json_defaults(signature, handler)
-        if self._event is None:
-            for field in (field for one in self.given for field in one.match.values()):
-                if field.partition(".")[0] not in signature.arguments:
-                    takes = ", ".join(signature.arguments) or "none"
-                    raise InvalidOption("match", field, f"a field of the arguments of {signature.job_type!r}: {takes}")
+        fields = [field for one in self.given for field in one.match.values()]
+        if self._event is not None:
+            kind = data_kind(signature.hints[self._event])
+            self._paths = {field: path_in_data(field, kind) for field in fields}
+            return
+        self._paths = {field: field for field in fields}
+        for field in fields:
+            if field.partition(".")[0] not in signature.arguments:
+                takes = ", ".join(signature.arguments) or "none"
+                wanted = f"a field of the arguments of {signature.job_type!r} ({takes}); {_OTHERS}"
+                raise InvalidOption("match", field, wanted)
 
     def of(self, payload: str) -> tuple[EventMatch, ...]:
         """The events that cancel a job; none for a field that it does not have."""
@@ -85,7 +94,7 @@ class Cancels:
         found = []
         for one in self.given:
             paths = tuple(sorted(one.match))
-            values = values_at(fields, [one.match[path] for path in paths])
+            values = values_at(fields, [self._paths[one.match[path]] for path in paths])
             if values is not None:
                 found.append(EventMatch(one.event, paths, values))
         return tuple(found)
@@ -105,12 +114,10 @@ def _fields(match: object) -> dict[str, str]:
         return {}
     listed = [match] if isinstance(match, str) else match
     if isinstance(listed, list | tuple):
-        listed = dict(zip(listed, listed, strict=True)) if all(map(_is_field, listed)) else None
-    if not isinstance(listed, dict) or not listed or not all(map(_is_field, [*listed, *listed.values()])):
+        listed = dict(zip(listed, listed, strict=True)) if all(map(is_field, listed)) else None
+    if not isinstance(listed, dict) or not listed or not all(map(is_field, [*listed, *listed.values()])):
         raise InvalidOption("match", match, _FIELDS)
-    check_in_data([*listed, *listed.values()])
-    return dict(listed)
-
-
-def _is_field(field: object) -> bool:
-    return isinstance(field, str) and all(field.split("."))
+    found = {path_in_data(path): field for path, field in listed.items()}
+    if len(found) < len(listed):
+        raise InvalidOption("match", match, f"{_FIELDS}; each once")
+    return found

@@ -9,8 +9,8 @@ from types import NoneType
 from typing import Any, Final, cast
 from uuid import UUID
 
-from aiojobs_lite.clock import Clock
-from aiojobs_lite.durations import seconds
+from aiojobs_lite.clock import Clock, after, to_micros
+from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.resources import recipe_of
 from aiojobs_lite.model.job import PRIORITIES
@@ -60,6 +60,18 @@ def check_text(option: str, value: object, longest: int) -> str:
     return value
 
 
+def check_storable(option: str, value: object) -> str | None:
+    """Text that a database can store, or None: not empty, and without a lone surrogate."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str) and value.encode():
+            return value
+    except UnicodeEncodeError:
+        pass
+    raise InvalidOption(option, value, "text that is not empty")
+
+
 def check_choice(option: str, value: object, choices: Collection[str]) -> str:
     """One of the choices."""
     if not isinstance(value, str) or value not in choices:
@@ -81,6 +93,16 @@ def check_aware(option: str, value: object) -> datetime:
     except OverflowError:  # in UTC it would lie outside of the calendar
         pass
     raise InvalidOption(option, value, "an aware datetime, such as datetime.now(UTC)")
+
+
+def check_instant(option: str, value: object, now: int) -> int:
+    """An instant, given as an aware datetime or as a duration from now, in microseconds."""
+    if isinstance(value, datetime):
+        return to_micros(check_aware(option, value))
+    try:
+        return after(now, seconds(cast("Duration", value), option))
+    except InvalidOption as error:
+        raise InvalidOption(option, value, f"{error.expected}, or an aware datetime") from None
 
 
 def check_each(option: str, value: object, what: str) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
@@ -15,9 +15,11 @@ from aiojobs_lite.callables import check_plain, plain_function
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidJobType, InvalidOption
 from aiojobs_lite.handlers.checks import check_text
+from aiojobs_lite.handlers.data_fields import explain_path
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.event_match import EventMatch, json_values
 from aiojobs_lite.model.events import fits
+from aiojobs_lite.model.keys import is_field
 from aiojobs_lite.text import name_of
 
 T = TypeVar("T")
@@ -26,7 +28,9 @@ MOST_PATTERNS: Final = 10
 """Of the names and patterns that a job type listens to."""
 
 _ANY: Final = "*"
-_OUTER: Final = frozenset({"event", "async"})
+_IN_FULL: Final = "event.data."
+_OF_OTHERS: Final = "async.data."
+_DATA: Final = "data."
 _ANSWER: Final = "True or False"
 
 
@@ -167,14 +171,18 @@ def known_fields(signature: Signature, field: str) -> str:
     return f"which takes {takes}: a field in the data of the event is {f'data.{field}'!r}"
 
 
-def check_shown(field: str, signature: Signature) -> None:
-    """Checks that a field of a key is no secret argument.
+def check_key_field(field: str, signature: Signature) -> None:
+    """Checks that a field of a key, one of an argument that there is, may be part of a key.
 
     Raises:
-        InvalidOption: If it is.
+        InvalidOption: If it is a secret argument, or the data of the event never have it.
     """
-    if field.partition(".")[0] in signature.secret:
+    first, _, rest = field.partition(".")
+    if first in signature.secret:
         raise InvalidOption("key", field, "an argument that is not secret: a key is stored, and shown, beside the job")
+    problem = explain_path(signature.hints[first], rest) if rest and first == event_argument(signature) else None
+    if problem is not None:
+        raise InvalidOption("key", field, problem)
 
 
 def check_event_name(name: object) -> str:
@@ -187,31 +195,57 @@ def check_event_name(name: object) -> str:
     return checked
 
 
-def check_in_data(fields: Iterable[str]) -> None:
-    """Checks that fields are those of the data of an event, and not written as in an expression of another library.
+def path_in_data(path: str, kind: Any = Any) -> str:
+    """A dotted path of a match, as one into the data of an event. It may be given in full: `event.data.user_id`.
+
+    Args:
+        path: As given.
+        kind: The type of the data, if it is known.
 
     Raises:
-        InvalidOption: If one of them begins with `event.data.` or `async.data.`.
+        InvalidOption: If the data never have anything there.
     """
-    for field in fields:
-        outer, _, inner = field.partition(".data.")
-        if outer in _OUTER and inner:
-            raise InvalidOption("match", field, f"a field in the data of the event: {inner!r}")
+    inner = path.removeprefix(_IN_FULL)
+    rest = path.removeprefix(_OF_OTHERS).removeprefix(_DATA)
+    problem = explain_path(kind, inner)
+    if kind is Any and rest != path:
+        own = f"{_IN_FULL}{_DATA}{rest}"
+        problem = f"a field in the data of the event: {rest!r}, or {own!r} if the data have a field 'data' themselves"
+    if problem is not None:
+        raise InvalidOption("match", path, problem)
+    return inner
 
 
-def make_match(event: object, values: object) -> EventMatch:
-    """What an operation waits for: an event by its name, and scalars in its data by their dotted paths."""
+def data_kind(event: Any) -> Any:
+    """The type of the data of an event, of its annotation: `SignedUp` of `Event[SignedUp]`; Any: it says nothing."""
+    kind = event.model_fields["data"].annotation
+    return Any if isinstance(kind, TypeVar) else kind
+
+
+def make_match(event: object, values: object, kind: Any = Any) -> EventMatch:
+    """What an operation waits for: an event by its name, and scalars in its data by their dotted paths.
+
+    Args:
+        event: The name of the event.
+        values: The scalars by their paths, or None.
+        kind: The type of its data, if it is known.
+
+    Raises:
+        InvalidOption: If one of them cannot be, or never matches.
+    """
     name = check_event_name(event)
     if values is None:
         return EventMatch(name)
     expected = "a dict of dotted paths into the data and the scalars there, such as {'user_id': 7}"
-    if not isinstance(values, Mapping) or not values or not all(isinstance(path, str) and path for path in values):
+    if not isinstance(values, Mapping) or not values or not all(map(is_field, values)):
         raise InvalidOption("match", values, expected)
     if not all(isinstance(value, str | int | float | None) for value in values.values()):
         raise InvalidOption("match", values, expected)
-    fields = tuple(sorted(values))
-    check_in_data(fields)
-    return EventMatch(name, fields, json_values([values[path] for path in fields]))
+    by_path = {path_in_data(path, kind): value for path, value in values.items()}
+    if len(by_path) < len(values):
+        raise InvalidOption("match", values, f"{expected}; each once")
+    fields = tuple(sorted(by_path))
+    return EventMatch(name, fields, json_values([by_path[path] for path in fields]))
 
 
 def _check_pattern(pattern: object) -> str:

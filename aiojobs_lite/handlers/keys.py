@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import from_json, to_jsonable_python
 
 from aiojobs_lite.errors import InvalidKey, InvalidOption
-from aiojobs_lite.handlers.event import check_shown, event_argument, field_of_event, known_fields
+from aiojobs_lite.handlers.event import check_key_field, event_argument, field_of_event, known_fields
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.keys import KeyFunction, KeySpec, Scalar, canonical
 from aiojobs_lite.model.payloads import arguments_of
@@ -46,21 +46,21 @@ class KeyReader:
             fields = (key,) if isinstance(key, str) else key
             event = event_argument(signature)
             self.fields = tuple(tuple(field_of_event(field, event).split(".")) for field in fields)
-            self.check_fields(option, [first for first, *_ in self.fields], signature)
+            self.check_fields(option, self.fields, signature)
         self._defaults = json_defaults(signature, handler)
 
-    def check_fields(self, option: str, fields: Sequence[str], signature: Signature) -> None:
-        """Checks that the handler has an argument for each field.
+    def check_fields(self, option: str, fields: Sequence[Sequence[str]], signature: Signature) -> None:
+        """Checks that the payload may have each field.
 
         Raises:
             InvalidOption: If it has not.
         """
-        for field in fields:
-            if field not in signature.arguments:
-                known = known_fields(signature, field)
+        for first, *rest in fields:
+            if first not in signature.arguments:
+                known = known_fields(signature, first)
                 wanted = f"a field of the payload of {signature.job_type!r} for {option}=, {known}"
-                raise InvalidOption("key", field, wanted)
-            check_shown(field, signature)
+                raise InvalidOption("key", first, wanted)
+            check_key_field(".".join([first, *rest]), signature)
 
     def read(self, payload: str) -> str:
         """The key of a payload, as text.

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
-from aiojobs_lite.handlers.event import check_shown, event_argument, field_of_event, known_fields
+from aiojobs_lite.handlers.event import check_key_field, event_argument, field_of_event, known_fields
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.limits import (
@@ -76,10 +76,11 @@ class Lanes:
             InvalidOption: If it has not.
         """
         for name in fields:
-            if field_of_event(name, self._event).partition(".")[0] not in signature.arguments:
+            field = field_of_event(name, self._event)
+            if field.partition(".")[0] not in signature.arguments:
                 known = known_fields(signature, name)
                 raise InvalidOption("key", name, f"an argument of the handler of {self.job_type!r}, {known}")
-            check_shown(name, signature)
+            check_key_field(field, signature)
 
     def lane_with_limits(self, payload: str, priority: int) -> str | None:
         """The lane of a job that was enqueued with these limits in place of those of its type; None without any."""

@@ -54,7 +54,7 @@ class ItemKeyReader(KeyReader):
             raise InvalidOption("batch", batch, problem)
         super().__init__("batch", batch.key, signature, handler)
 
-    def check_fields(self, option: str, fields: Sequence[str], signature: Signature) -> None:
+    def check_fields(self, option: str, fields: Sequence[Sequence[str]], signature: Signature) -> None:
         """See `KeyReader`; the fields of items are looked for in each of them."""
 
     def values(self, decoded: Mapping[str, Any]) -> tuple[Scalar, ...]:

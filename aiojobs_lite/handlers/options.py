@@ -223,6 +223,8 @@ class Enqueueing:
         extended = self
         if delay is not None:
             extended = replace(extended, delay=seconds(delay, "delay"), at=None)
+        if at is not None and not isinstance(at, datetime):
+            raise InvalidOption("at", at, "an aware datetime, such as datetime.now(UTC); a duration is given as delay=")
         if at is not None:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:

@@ -97,7 +97,7 @@ class Attempt(JsonForm):
     """One attempt that did not succeed, as it was recorded. As JSON it has `details`.
 
     Attributes:
-        attempt: Its number, from 1.
+        attempt: Its number, from 1; a redrive begins at 1 again.
         outcome: How it ended.
         started_at: When the handler was claimed, UTC.
         ended_at: When the end was recorded, UTC.
@@ -182,8 +182,8 @@ class Job(JsonForm):
         unique_scope: Until when it has that key: `pending` (its first attempt begins), `unfinished`, or None.
         lane: What its limits count it by, a part a line: its type, its priority, then name and key of each limit; or
             None.
-        history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
-            `runner.jobs.get` only.
+        history: The attempts that did not succeed, oldest first, of each outcome the newest 100, those before a
+            redrive too; filled by `runner.jobs.get` only.
         progress: What its handler reported last, in whatever attempt, or None; filled by `runner.jobs.get` only.
     """
 

@@ -45,14 +45,15 @@ def check_key(option: str, key: object) -> KeySpec:
         check_plain(option, key, "the key")
         return key
     fields = (key,) if isinstance(key, str) else key
-    if not isinstance(fields, tuple | list) or not fields or not all(map(_is_field, fields)):
+    if not isinstance(fields, tuple | list) or not fields or not all(map(is_field, fields)):
         raise InvalidOption(option, key, expected)
     if len(set(fields)) < len(fields):
         raise InvalidOption(option, key, f"{expected}; each once")
     return tuple(fields)
 
 
-def _is_field(field: object) -> bool:
+def is_field(field: object) -> bool:
+    """Whether it is a dotted path of names."""
     return isinstance(field, str) and all(field.split("."))
 
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durations import LONGEST_S
-from aiojobs_lite.errors import AiojobsError, StepError, StepFailed
+from aiojobs_lite.errors import AiojobsError
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
 
 _DEEPEST_GROUP: Final = 100  # nested exception groups that are looked into
@@ -139,14 +139,9 @@ def _leaves(
 
 
 def _subject(refused: BaseException) -> str:
-    """What is not tried again, for the reason of a dead job: the name of the exception's class, and of the step."""
+    """What is not tried again, for the reason of a dead job: the name of the exception's class."""
     name: str = type.__dict__["__qualname__"].__get__(type(refused))
-    if not isinstance(refused, StepError) or not refused.is_final:
-        return name
-    times = ""
-    if isinstance(refused, StepFailed):
-        times = " after 1 attempt" if refused.attempts == 1 else f" after {refused.attempts:,} attempts"
-    return f"{name} of {refused.name!r}{times}"
+    return name
 
 
 def _storable(delay: float) -> float:

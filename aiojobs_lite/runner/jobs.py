@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import builtins
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.engine.watchers import JobWatch
@@ -20,7 +21,8 @@ from aiojobs_lite.errors import (
     StoreError,
     StoreUnavailable,
 )
-from aiojobs_lite.handlers.checks import check_aware, check_choice, check_flag, check_whole
+from aiojobs_lite.handlers.checks import check_choice, check_flag, check_instant, check_storable, check_whole
+from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Held, Job, ReasonName, Status, StatusName
 from aiojobs_lite.model.progress import GetLog, JobLog
@@ -29,7 +31,7 @@ from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, Redrive
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
-from aiojobs_lite.runner.types import known_name
+from aiojobs_lite.runner.types import known_name, type_name
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven, JobRescheduled
 from aiojobs_lite.text import make_storable
@@ -83,7 +85,7 @@ class StoredJobs:
         self,
         *,
         status: Status | StatusName | None = None,
-        type: str | None = None,  # noqa: A002  # the column's name
+        type: JobType[..., Any] | str | None = None,  # noqa: A002  # the column's name
         label: str | None = None,
         batch: int | None = None,
         held: Held | ReasonName | None = None,
@@ -94,7 +96,7 @@ class StoredJobs:
 
         Args:
             status: Only jobs of this status.
-            type: Only jobs of this type.
+            type: Only jobs of this type: the job type, or its name.
             label: Only jobs of this label.
             batch: Only jobs of the batch of this id.
             held: Only pending jobs that are held for this reason: `payload`, `after`, `event` or `listener`.
@@ -113,7 +115,7 @@ class StoredJobs:
                 raise InvalidOption(option, value, expected)
         reason = None if held is None else Held(check_choice("held", held, _REASONS))
         engine = self._access.engine
-        wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)
+        wanted_type, wanted_label = type_name(type), check_storable("label", label)
         found = await engine.ask(FindJobs(
             status=wanted, type=wanted_type, label=wanted_label, batch=batch, held=reason, before=after, limit=limit
         ))  # fmt: skip
@@ -195,12 +197,12 @@ class StoredJobs:
         engine = self._access.engine
         await engine.order(_reschedule(engine, check_id(job_id), None))
 
-    async def reschedule(self, job_id: int, *, at: datetime) -> None:
+    async def reschedule(self, job_id: int, *, at: datetime | Duration) -> None:
         """Sets when a pending job is due, earlier or later than it was.
 
         Args:
             job_id: The job.
-            at: The earliest time that it may run, an aware datetime.
+            at: The earliest time that it may run: an aware datetime, or a duration from now.
 
         Raises:
             JobNotFound: If no job has this id.
@@ -208,7 +210,7 @@ class StoredJobs:
             InvalidOption: If `at` cannot work.
         """
         engine = self._access.engine
-        due = to_micros(check_aware("at", at))
+        due = check_instant("at", at, engine.now())
         await engine.order(_reschedule(engine, check_id(job_id), due))
 
     async def cancel(self, job_id: int, reason: str | None = None) -> Status:
@@ -239,7 +241,7 @@ class StoredJobs:
         engine = self._access.engine
         await engine.order(_redrive(engine, check_id(job_id)))
 
-    async def redrive_all(self, *, type: str | None = None) -> int:  # noqa: A002  # the column's name
+    async def redrive_all(self, *, type: JobType[..., Any] | str | None = None) -> int:  # noqa: A002
         """Sends all dead jobs (of one type, or of every type) back to pending, 500 in a transaction; returns how many.
 
         If it fails, those of the transactions before are pending. A job that dies again meanwhile stays dead.
@@ -247,7 +249,7 @@ class StoredJobs:
         Raises:
             UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
         """
-        engine, wanted = self._access.engine, _check_storable("type", type)
+        engine, wanted = self._access.engine, type_name(type)
         return await engine.order(_redrive_all(engine, wanted))
 
     async def delete(self, job_id: int) -> None:
@@ -383,16 +385,3 @@ def check_reason(reason: object) -> str | None:
     if reason is not None and (not isinstance(reason, str) or not reason):
         raise InvalidOption("reason", reason, "text that is not empty")
     return None if reason is None else make_storable(reason, LONGEST_REASON_CHARS)
-
-
-def _check_storable(option: str, value: object) -> str | None:
-    """Text that a database can store, or None: not empty, and without a lone surrogate."""
-    if value is None:
-        return None
-    try:
-        if isinstance(value, str) and value.encode():
-            return value
-    except UnicodeEncodeError:
-        pass
-    expected = "text that is not empty" if not hasattr(value, "job_type") else "the name of the job type, its `.name`"
-    raise InvalidOption(option, value, expected)

@@ -8,11 +8,11 @@ from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
 
-from aiojobs_lite.clock import MICROSECONDS, after, to_datetime, to_micros
-from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.clock import MICROSECONDS, to_datetime
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, UnknownLimit
-from aiojobs_lite.handlers.checks import check_aware, check_flag
+from aiojobs_lite.handlers.checks import check_flag, check_instant
 from aiojobs_lite.handlers.limits import find_problem
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limit_values import check_most, is_name_of_ordered, period_of
@@ -131,14 +131,14 @@ class JobLimits:
             key: The only key to pause; default: all.
             by: The person or program that pauses it, shortened to 200 characters; None: the user, the host and the
                 process id.
-            until: When it ends by itself, in every runner: an aware datetime, or how long it lasts; default: never.
+            until: When it ends by itself, in every runner: an aware datetime, or a duration from now; default: never.
 
         Raises:
             UnknownLimit: If the database has none of this name.
             InvalidOption: If the key or the end cannot be one, or `by` is no text.
         """
         engine, wanted_key, wanted_by = self._access.engine, _check_key(key), check_by(by)
-        ends_at = None if until is None else _check_end(until, engine.now())
+        ends_at = None if until is None else check_instant("until", until, engine.now())
         write = PauseLimit(_check_name(limit), wanted_key, paused=True, by=wanted_by, until=ends_at)
         shown = None if ends_at is None else to_datetime(ends_at)
         await _carry_out(engine, limit, engine.write(write), LimitPaused(limit, wanted_key, wanted_by, shown))
@@ -183,16 +183,6 @@ def _check_key(key: object) -> str | None:
     if problem is not None:
         raise InvalidOption("key", key, f"the key of a limit, as its jobs have it; this one {problem}")
     return key_text(key)
-
-
-def _check_end(until: datetime | Duration, now: int) -> int:
-    """When a pause ends that is given as an instant or as a duration, in microseconds."""
-    if isinstance(until, datetime):
-        return to_micros(check_aware("until", until))
-    try:
-        return after(now, seconds(until, "until"))
-    except InvalidOption as error:
-        raise InvalidOption("until", until, f"{error.expected}, or an aware datetime") from None
 
 
 def _state(row: LimitRow, pause: Pause | None) -> LimitState:

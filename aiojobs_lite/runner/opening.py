@@ -20,9 +20,9 @@ _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DEFAULT_DATABASE: Final = "jobs.db"
 _MEMORY: Final = ":memory:"
 _ADVICE: Final = (
-    "A test would run the jobs that wait there. Before the application starts, `job_kit.replace(runner)` lets the "
-    "runner start in memory (the fixture job_kit), and `job_kit.replace(client)` a JobClient; so does `async with "
-    "job_kit(runner):`. The pytest option "
+    "It is not the test's own: a client would write to it, and a runner run the jobs that wait there. Before the "
+    "application starts, `job_kit.replace(runner)` lets the runner start in memory (the fixture job_kit), and "
+    "`job_kit.replace(client)` a JobClient; so does `async with job_kit(runner):`. The pytest option "
     "`aiojobs_lite_files` allows every file (allow), or starts every runner in memory (memory)."
 )
 

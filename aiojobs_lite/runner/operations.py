@@ -18,6 +18,7 @@ from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durable.attempt import DurableAttempt
 from aiojobs_lite.durable.step import Step, check_name, miswritten
 from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.engine.resources import AttemptResources
 from aiojobs_lite.errors import (
     JobCancelled,
     JobDead,
@@ -30,7 +31,7 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.checks import check_aware, check_each
 from aiojobs_lite.handlers.context import AttemptContext
-from aiojobs_lite.handlers.event import Event, event_of, make_match
+from aiojobs_lite.handlers.event import Event, data_kind, event_of, make_match
 from aiojobs_lite.handlers.habits import answers_words_of_steps
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.model.admission import Candidate, Refused
@@ -92,6 +93,7 @@ class Operations(AttemptContext):
             StepUnfit: If what an attempt before has stored does not fit its annotation any more.
             StepMismatch: If its name stands for another kind of operation in this job.
             TooManySteps: If the job has 1,000 operations.
+            InvalidOption: If it is given a `PerAttempt` resource, which ends with the attempt while the step stays.
             WrongEventLoop: If the handler runs in a thread or in a worker process.
         """
         operations: DurableAttempt | None = self._durable
@@ -117,7 +119,7 @@ class Operations(AttemptContext):
 
     @name_first
     def sleep_until(self, name: str, at: datetime) -> Coroutine[Any, Any, None]:
-        """Returns at an instant, an aware datetime; the first that was asked for counts."""
+        """Returns at an instant, an aware datetime; the first that was asked for counts. `sleep` takes a duration."""
         until = to_micros(check_aware("at", at))
         return self._operations().sleep(check_name(name), lambda: until)
 
@@ -146,7 +148,8 @@ class Operations(AttemptContext):
         Raises:
             ValidationError: If its data do not fit, from pydantic.
         """
-        operations, wanted, kind = self._operations(), make_match(event, match), event_of(data)
+        operations, kind = self._operations(), event_of(data)
+        wanted = make_match(event, match, data_kind(kind))
         limit = None if timeout is None else seconds(timeout, "timeout")
         until = partial(_end, operations, limit)
         return _event(operations.event(check_name(name), wanted, until), kind)
@@ -253,7 +256,8 @@ class Operations(AttemptContext):
         durable = self._awaited(DurableAccess).durable
         if durable is None:
             raise RunnerNotStarted
-        operations = self._durable = durable.of(self._claimed)
+        own = self._deps.by_parameter() if isinstance(self._deps, AttemptResources) else None
+        operations = self._durable = durable.of(self._claimed, own)
         return operations
 
     def _children(self) -> Children:

@@ -9,7 +9,8 @@ from typing import Any
 
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, UnknownJobType
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.checks import check_storable
+from aiojobs_lite.handlers.job_type import Enqueueable, JobType
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import ListPaused
 from aiojobs_lite.model.writes import PauseType
@@ -85,6 +86,11 @@ def _user() -> str:
         return f"{getpass.getuser()}@"
     except (ImportError, KeyError, OSError):  # a user id without a name, as in a container
         return ""
+
+
+def type_name(value: object) -> str | None:
+    """The name of a job type, given as that or as the job type; None if there is none."""
+    return value.job_type.name if isinstance(value, Enqueueable) else check_storable("type", value)
 
 
 async def known_name(engine: Engine, job: JobType[..., Any] | str) -> str:

@@ -180,9 +180,9 @@ class Probe:
         durable, clock = self._durable, _NotedTimers(self._durable._clock)
         of, durable._clock, self._durable_timers = durable.of, clock, clock.timers
 
-        def watched(claimed: Claimed) -> DurableAttempt:
+        def watched(claimed: Claimed, own: Mapping[str, object] | None = None) -> DurableAttempt:
             known = len(durable._known)
-            attempt = of(claimed)
+            attempt = of(claimed, own)
             if len(durable._known) > known:  # it was asked for the first time
                 watch_steps_of(attempt, claimed, around)
                 _watch_others(attempt, claimed, others)

@@ -52,7 +52,7 @@ async def test_what_does_not_fit_any_more_makes_the_job_dead_at_once_and_a_redri
         await job_kit.advance("2h")
         job = await handle.job()
         assert (job.status, job.attempts) == (Status.DEAD, 1)
-        assert job.reason == f"{StepUnfit.__name__} of 'fetch' is not to be tried again"
+        assert job.reason == f"{StepUnfit.__name__} is not to be tried again"
         assert f"what 'fetch' of job {handle.id} returned in an attempt before does not fit" in (job.error or "")
         deployed.append(either)
         await runner.jobs.redrive(handle.id)

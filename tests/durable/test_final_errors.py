@@ -61,7 +61,7 @@ async def test_a_name_of_another_kind_makes_the_job_dead_at_once_and_a_deploy_an
         await job_kit.run_to_end()
         job = await handle.job()
         assert (job.status, job.attempts, len(job.history)) == (Status.DEAD, 1, 1)
-        assert job.reason == "StepMismatch of 'fetch' is not to be tried again"
+        assert job.reason == "StepMismatch is not to be tried again"
         assert "stored as a step (done), and the handler asks for a sleep" in (job.error or "")
         rig.versions.append(lambda ctx: ctx.sleep("pause", "1s"))
         await rig.runner.jobs.redrive(job.id)
@@ -77,7 +77,7 @@ async def test_an_operation_too_many_makes_the_job_dead_at_once(job_kit: JobKit)
     async with job_kit(rig.runner):
         job = await rig.to_end()
     assert (job.status, rig.attempts) == (Status.DEAD, 1)
-    assert job.reason == f"TooManySteps of 'one#{MOST_STEPS + 1}' is not to be tried again"
+    assert job.reason == "TooManySteps is not to be tried again"
 
 
 WRONG: list[Callable[[JobContext], Any]] = [

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from aiojobs_lite import InvalidOption, JobRunner
 from aiojobs_lite.events import Event, On
@@ -19,6 +20,13 @@ async def of_arguments(user: dict[str, Any], org: int = 3) -> None: ...
 
 
 async def of_event(event: Event[Any]) -> None: ...
+
+
+class Trial(BaseModel):
+    user_id: int
+
+
+async def of_trial(event: Event[Trial]) -> None: ...
 
 
 async def of_list(items: list[int]) -> None: ...
@@ -74,16 +82,41 @@ def _given(job_type: JobType[..., Any]) -> tuple[On, ...]:
     return flow.cancels.given
 
 
-@pytest.mark.parametrize("match", ["event.data.user.id", ["async.data.user.id"], {"id": "event.data.user.id"}])
-def test_a_field_is_one_of_the_data(match: Any) -> None:
-    with pytest.raises(InvalidOption, match=r"expected a field in the data of the event: 'user\.id'\."):
+@pytest.mark.parametrize("match", ["event.data.user.id", ["event.data.user.id"], {"event.data.user.id": "user.id"}])
+def test_a_field_may_be_written_in_full(match: Any) -> None:
+    listener: JobType[..., Any] = JobRunner(":memory:").on("a", cancel_on=On("e", match=match))(of_event)
+    event = Event[Any](id="x", name="a", data={"user": {"id": 7}}, sent_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert cancels(listener, event) == (EventMatch("e", ("user.id",), "[7]"),)
+
+
+@pytest.mark.parametrize("match", ["data.user.id", ["async.data.user.id"], {"data.user.id": "user.id"}])
+def test_a_field_that_no_event_has_is_refused(match: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"expected a field in the data of the event: 'user\.id', or 'event\."):
         On("e", match=match)
+
+
+def test_a_field_of_an_argument_that_is_named_data_is_one_of_the_job() -> None:
+    async def of_data(data: dict[str, Any]) -> None: ...
+
+    found = cancels(declared(On("e", match={"id": "data.id"}), of_data), {"id": 7})
+    assert found == (EventMatch("e", ("id",), "[7]"),)
+
+
+@pytest.mark.parametrize("match", ["usr_id", {"id": "usr_id"}, {"id": "data.user_id"}, {"id": "event.data.usr_id"}])
+def test_a_field_that_the_data_of_a_listener_never_have_is_refused(match: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"expected a field of Trial\. Did you mean 'user_id'\? It has 'user_id'\."):
+        JobRunner(":memory:").on("a", cancel_on=On("e", match=match))(of_trial)
 
 
 @pytest.mark.parametrize("given", ["e", [], [On("e")] * (MOST_CANCELS + 1), [On("e"), "f"], 7])
 def test_what_is_no_event_is_refused(given: Any) -> None:
     with pytest.raises(InvalidOption, match=r'expected On\("user/deleted", match="user_id"\), or a list of 1 to 5'):
         declared(given)
+
+
+def test_a_field_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(InvalidOption, match=r"a dict from the field of the event to that of the job; each once\.$"):
+        On("e", match=["id", "event.data.id"])
 
 
 @pytest.mark.parametrize("match", [7, "", "a..b", [], {}, ["a", 7], {"a": 7}, {"": "a"}])
@@ -93,7 +126,7 @@ def test_what_is_no_field_is_refused(match: Any) -> None:
 
 
 def test_a_field_that_no_job_can_have_is_refused() -> None:
-    wanted = r"expected a field of the arguments of 'of_arguments': user, org\.$"
+    wanted = r"of the arguments of 'of_arguments' \(user, org\); if the event names it otherwise, a dict from its"
     with pytest.raises(InvalidOption, match=wanted):
         declared(On("e", match={"user": "owner.id"}))
     with pytest.raises(InvalidOption, match=r"^name=.* the name of one event"):

@@ -13,7 +13,9 @@ from aiojobs_lite.handlers.checks import (
     check_choice,
     check_exceptions,
     check_flag,
+    check_instant,
     check_priority,
+    check_storable,
     check_text,
     check_whole,
 )
@@ -69,6 +71,11 @@ def test_what_fits_comes_back_as_it_was_given(check: Any, more: tuple[Any, ...],
         (check_aware, (), datetime(2026, 3, 1), "an aware datetime"),  # noqa: DTZ001  # what is refused
         (check_aware, (), "2026-03-01", "an aware datetime"),
         (check_aware, (), datetime.min.replace(tzinfo=FAR_EAST), "an aware datetime"),  # in UTC a day before the first
+        (check_instant, (0,), datetime(2026, 3, 1), "an aware datetime"),  # noqa: DTZ001  # what is refused
+        (check_instant, (0,), "soon", '"7d", or an aware datetime'),
+        (check_instant, (0,), -1, "from 0s to a century, or an aware datetime"),
+        (check_storable, (), "", "text that is not empty"),
+        (check_storable, (), "\ud800", "text that is not empty"),
         (check_exceptions, (), ValueError("x"), "an exception class, or a list of them"),
         (check_exceptions, (), (ValueError, int), "an exception class, or a list of them"),
         (check_exceptions, (), [ValueError()], "an exception class, or a list of them"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from aiojobs_lite import InvalidOption, JobRunner, Jobs, job
 from aiojobs_lite.clock import to_micros
@@ -183,6 +184,55 @@ def test_a_match_has_its_paths_in_order() -> None:
     assert make_match("e", None) == EventMatch("e")
     match = make_match("e", {"user.id": 7, "org": "x"})
     assert (match.event, match.fields) == ("e", ("org", "user.id"))
-    for values in ({}, "x", {7: 1}, {"": 1}, {"a": [1]}):
-        with pytest.raises(InvalidOption, match=r"^match="):
+    for values in ({}, "x", {7: 1}, {"": 1}, {"a..b": 1}, {"a": [1]}, {"a": 1, "event.data.a": 1}):
+        with pytest.raises(InvalidOption, match=r"^match=.*such as {'user_id': 7}(; each once)?\.$"):
             make_match("e", values)
+
+
+class Order(BaseModel):
+    number: int
+
+
+class Envelope(BaseModel):
+    data: Order
+
+
+async def takes_order(event: Event[Order]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "field"),
+    [
+        ("number", Any, "number"), ("event.data.number", Any, "number"), ("event.data.data.number", Any, "data.number"),
+        ("number", Order, "number"), ("event.data.number", Order, "number"), ("data.number", Envelope, "data.number"),
+    ],
+)  # fmt: skip
+def test_a_path_of_a_match_leads_into_the_data(path: str, kind: Any, field: str) -> None:
+    assert make_match("e", {path: 1}, kind).fields == (field,)
+
+
+IN_DATA = "a field in the data of the event: 'number', or 'event.data.data.number' if the data have a field 'data' them"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "expected"),
+    [
+        ("data.number", Any, IN_DATA), ("async.data.number", Any, IN_DATA),
+        ("data.number", Order, "a field of Order. Did you mean 'number'?"),
+        ("numbers", Order, "a field of Order. Did you mean 'number'?"),
+        ("event.data.numbers", Order, "a field of Order. Did you mean 'number'?"),
+        ("number", Envelope, "a field of Envelope. Did you mean 'data.number'?"),
+    ],
+)  # fmt: skip
+def test_a_path_of_a_match_that_never_matches_is_refused(path: str, kind: Any, expected: str) -> None:
+    with pytest.raises(InvalidOption, match=f"^match={path!r}: expected {re.escape(expected)}"):
+        make_match("e", {path: 1}, kind)
+
+
+@pytest.mark.parametrize("key", ["numbers", "data.numbers", "event.data.numbers", "event.number"])
+@pytest.mark.parametrize("option", [lambda key: {"limits": [Limit(1, key=key)]}, lambda key: {"unique": Unique(key)}])
+def test_a_key_that_the_data_of_an_event_never_have_is_refused(key: str, option: Callable[[str], Any]) -> None:
+    with pytest.raises(InvalidOption, match=r"^key=.* expected .*'data\.num"):
+        on("user/left", handler=takes_order, **option(key))
+    on("user/left", handler=takes_order, **option("data.number"))
+    on("user/left", handler=takes_order, **option("event.data.number"))

@@ -95,7 +95,7 @@ BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
         ({"delay": "soon"}, "delay", "seconds, a timedelta"),
         ({"delay": 1, "at": LATER}, "at", "either delay= or at=, not both"),
         ({"at": NAIVE}, "at", "an aware datetime, such as datetime.now(UTC)"),
-        ({"at": "2030-01-01"}, "at", "an aware datetime, such as datetime.now(UTC)"),
+        ({"at": "5m"}, "at", "an aware datetime, such as datetime.now(UTC); a duration is given as delay=."),
         ({"at": BEYOND}, "at", "an aware datetime, such as datetime.now(UTC)"),
         ({"at": datetime.min.replace(tzinfo=timezone.max)}, "at", "an aware datetime, such as datetime.now(UTC)"),
         ({"priority": "urgent"}, "priority", "'high' or 'medium' or 'low'"),

@@ -14,6 +14,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ def test_a_job_is_there_with_its_key_when_the_call_returns(client: JobClient, da
     with sqlite3.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM aiojobs_jobs").fetchone() == (1,)
     connection.close()
+
+
+def test_the_first_call_reads_inside_a_transaction_of_the_callers_own(client: JobClient, database: Path) -> None:
+    handle = client.enqueue(welcome, 1, email="a@example.org")
+    with closing(sqlite3.connect(database, isolation_level=None)) as own, JobClient(database, jobs=[welcome]) as other:
+        own.execute("BEGIN IMMEDIATE")
+        assert other.get(handle.id).status is Status.PENDING
+        assert other.schedules.list() == []
+        own.execute("ROLLBACK")
+        assert other.enqueue(welcome, 2, email="b@example.org").id == handle.id + 1
 
 
 async def test_a_runner_of_the_same_file_runs_it(client: JobClient, working: JobRunner) -> None:

@@ -156,10 +156,12 @@ async def test_a_job_is_rescheduled_to_another_time(database: Path, clock: FakeC
         await runner.jobs.reschedule(handle.id, at=clock.time + timedelta(hours=2))
         await runner.run_until_idle()
         assert "it is due in 2 h (02:00:00 UTC)" in await runner.jobs.explain(handle.id)
-        clock.advance(7200)
+        await runner.jobs.reschedule(handle.id, at="5m")
+        assert "it is due in 5 min (00:05:00 UTC)" in await runner.jobs.explain(handle.id)
+        clock.advance(300)
         await handle.result(PATIENCE)
         with pytest.raises(InvalidOption, match="aware"):
-            await runner.jobs.reschedule(handle.id, at="soon")  # type: ignore[arg-type]
+            await runner.jobs.reschedule(handle.id, at="soon")
         with pytest.raises(JobNotAllowed, match="cannot be rescheduled: that takes a pending job that is not held"):
             await runner.jobs.reschedule(handle.id, at=clock.time)
 

@@ -61,9 +61,7 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
         for number, script in enumerate(scripts, start=1):
             if number > version:
                 _migrate(connection, sql, number, script)
-        connection.execute("BEGIN IMMEDIATE")
-        prove_writable(connection)  # a file that may only be read fails at last by this
-        connection.execute("ROLLBACK")
+        _prove_writable(connection)
         _check_tables(connection, database, sql)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
     except sqlite3.Error as error:
@@ -76,6 +74,23 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
             advice = f"SQLite says: {error}. The file and its directory must be writable by this user{limit}."
             raise StoreRefused(database, "unreadable", advice) from error
         raise translated(error) from error
+
+
+def _prove_writable(connection: sqlite3.Connection) -> None:
+    """Proves at last that the file may be written, unless another connection is writing it.
+
+    That one may be of the caller's own, whose transaction is open: it may read the jobs all the same. SQLite looks at
+    the rights before the lock.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+            raise
+        return
+    prove_writable(connection)
+    connection.execute("ROLLBACK")
 
 
 def _check_unrecovered(database: str, sql: Sql) -> None:
