@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,16 +12,19 @@ from aiojobs_lite.clock import MICROSECONDS, to_datetime
 from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, UnknownLimit
-from aiojobs_lite.handlers.checks import check_flag, check_instant
+from aiojobs_lite.handlers.checks import check_each, check_flag, check_instant
 from aiojobs_lite.handlers.limits import find_problem
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limit_values import check_most, is_name_of_ordered, period_of
-from aiojobs_lite.limits import EVERY_KEY, EveryKey, Limit, LimitKey, LimitState, Rate
+from aiojobs_lite.limits import EVERY_KEY, EveryKey, Limit, LimitKey, LimitState, LimitUse, Rate
 from aiojobs_lite.model.limits import (
     ChangeLimit,
     LimitRow,
     ListLimits,
+    LookAtMeters,
+    MeterUse,
     PauseLimit,
+    RestartRate,
     SetLimits,
     StoredLimit,
     key_text,
@@ -30,7 +33,7 @@ from aiojobs_lite.model.limits import (
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.types import check_by
-from aiojobs_lite.telemetry.facts import Fact, LimitChanged, LimitPaused, LimitResumed
+from aiojobs_lite.telemetry.facts import Fact, LimitChanged, LimitPaused, LimitResumed, RateRestarted
 
 
 class JobLimits:
@@ -154,13 +157,48 @@ class JobLimits:
         write = PauseLimit(_check_name(limit), wanted_key, paused=False)
         await _carry_out(engine, limit, engine.write(write), LimitResumed(limit, wanted_key))
 
+    async def get(self, limit: str, *, key: LimitKey) -> LimitUse:
+        """Where a limit stands for one key. Costs the pending jobs of the types that it counts.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If the key cannot be one.
+        """
+        (found,) = await self.get_many(limit, [key])
+        return found
+
+    async def get_many(self, limit: str, keys: Iterable[LimitKey]) -> builtins.list[LimitUse]:
+        """Where a limit stands for each of some keys; costs no more than for one.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If one of the keys cannot be one.
+        """
+        engine, wanted = self._access.engine, tuple([_check_one_key(key) for key in check_each("keys", keys, "keys")])
+        found = await engine.ask(LookAtMeters(_check_name(limit), wanted, engine.now()))
+        if found is None:
+            raise await _unknown(engine, limit)
+        return [_use(one) for one in found]
+
+    async def restart(self, limit: str, *, key: LimitKey) -> None:
+        """Begins the count of a rate anew for one key: what has started in its period counts no more.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If the key cannot be one, or the limit is no rate.
+        """
+        if (await self.get(limit, key=key)).state.per is None:
+            raise InvalidOption("limit", limit, "the name of a rate: a limit counts what runs")
+        engine, wanted_key = self._access.engine, _check_one_key(key)
+        await _carry_out(engine, limit, engine.write(RestartRate(limit, wanted_key)), RateRestarted(limit, wanted_key))
+
 
 async def _carry_out(
     engine: Engine, limit: str, writing: Coroutine[Any, Any, bool | tuple[bool, Any]], fact: Fact
 ) -> None:  # fmt: skip
     """Carries out what was ordered, and publishes it."""
     if await engine.order(writing) in (False, (False, ())):
-        raise UnknownLimit(limit, sorted({row.name for row in await engine.ask(ListLimits())}))
+        raise await _unknown(engine, limit)
     engine.bus.publish(fact)
 
 
@@ -168,6 +206,10 @@ def _check_named(limit: object) -> StoredLimit:
     if not isinstance(limit, Limit | Rate) or limit.name is None:
         raise InvalidOption("limits", limit, "a Limit or Rate with a name=, which job types share")
     return stored_limit(limit, "")
+
+
+async def _unknown(engine: Engine, limit: str) -> UnknownLimit:
+    return UnknownLimit(limit, sorted({row.name for row in await engine.ask(ListLimits())}))
 
 
 def _check_name(limit: object) -> str:
@@ -185,8 +227,22 @@ def _check_key(key: object) -> str | None:
     return key_text(key)
 
 
+def _check_one_key(key: object) -> str:
+    found = _check_key(key)
+    if found is None:
+        raise InvalidOption("key", key, "one key: each counts for itself")
+    return found
+
+
 def _state(row: LimitRow, pause: Pause | None) -> LimitState:
     key = EVERY_KEY if row.key is None else json.loads(row.key)
     per = None if row.per is None else row.per / MICROSECONDS
     since, by, until = (None, None, None) if pause is None else (pause.since, pause.by, pause.until)
     return LimitState(row.name, key, row.most, per, row.is_pinned, pause is not None, since, by, until)
+
+
+def _use(use: MeterUse) -> LimitUse:
+    limit, taken, free_at = use.state
+    began = None if use.began_at is None else to_datetime(use.began_at)
+    free = None if free_at is None else to_datetime(free_at)
+    return LimitUse(_state(limit, limit.pause), taken, use.waiting, use.pending, began, free)

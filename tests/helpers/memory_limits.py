@@ -15,8 +15,11 @@ from aiojobs_lite.model.limits import (
     LimitedLane,
     LimitRow,
     LookAtLane,
+    LookAtMeters,
     MeterState,
+    MeterUse,
     PauseLimit,
+    RestartRate,
     StoredLimit,
     lane_of,
     limit_of,
@@ -122,22 +125,49 @@ def counting(rows: Rows, name: str, key: str, now: int = 0) -> LimitRow | None:
     return counts._replace(key=key, pause=in_force(own.pause, of_all.pause, to_datetime(now)))
 
 
+def restart(rows: Rows, write: RestartRate) -> bool:
+    """See `RestartRate`."""
+    rows.starts.pop(f"{write.name}\n{write.key}", None)
+    return (write.name, None) in rows.limits
+
+
+def look_at_meters(rows: Rows, query: LookAtMeters) -> list[MeterUse] | None:
+    """See `LookAtMeters`."""
+    found = [_use(rows, query.name, key, query.now) for key in query.keys]
+    uses = [use for use in found if use is not None]
+    return uses if len(uses) == len(found) else None
+
+
+def _use(rows: Rows, name: str, key: str, now: int) -> MeterUse | None:
+    row, meter = counting(rows, name, key, now), f"{name}\n{key}"
+    if row is None:
+        return None
+    counted = [job for job in rows.claimable() if job.lane is not None and meter in lane_of(job.lane).meters]
+    due = [job for job in counted if to_micros(job.scheduled_at) <= now]
+    per = row.per
+    starts = [] if per is None else [at for at in sorted(rows.starts.get(meter, ())) if at > now - per]
+    return MeterUse(_meter_state(rows, meter, row, now), min(starts, default=None), len(due), len(counted))
+
+
 def look_at_lane(rows: Rows, query: LookAtLane) -> LaneState:
     """See `LookAtLane`."""
     lane, states = lane_of(query.lane), []
     for meter in lane.meters:
         row = counting(rows, limit_of(meter), meter_key(meter), query.now)
-        if row is not None and row.most is not None:
-            taken = taken_of(rows, meter, row.per, query.now)
-            is_full = row.per is not None and taken >= row.most
-            starts = sorted(rows.starts.get(meter, ()))
-            states.append(MeterState(row, taken, starts[len(starts) - row.most] + (row.per or 0) if is_full else None))
+        if row is not None:
+            states.append(_meter_state(rows, meter, row, query.now))
     before = [
         job.id
         for job in rows.jobs.values()
         if job.lane == query.lane and job.id < query.id and job.status is Status.PENDING and job.held is None
     ]
     return LaneState(tuple(states), min(before, default=None) if lane.is_ordered else None)
+
+
+def _meter_state(rows: Rows, meter: str, row: LimitRow, now: int) -> MeterState:
+    taken, most, starts = taken_of(rows, meter, row.per, now), row.most or 0, sorted(rows.starts.get(meter, ()))
+    is_full = row.per is not None and taken >= most
+    return MeterState(row, taken, starts[len(starts) - most] + (row.per or 0) if is_full else None)
 
 
 def may_start(rows: Rows, job: Job, now: int) -> bool:
