@@ -21,8 +21,8 @@ from aiojobs_lite.errors.store import REMEDIES
 CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.BatchNotFound(3),
-        "there is no batch 3: never opened, or pruned. A batch is opened by `batches.open(...)` of a runner or a "
-        "client, and is kept for keep_completed= after its end.",
+        "there is no batch 3: never opened, or pruned. Open one by `batches.open(...)` of a runner or a client; "
+        "it is kept for keep_completed= after its end.",
         {"batch_id": 3},
     ),
     (

@@ -25,7 +25,9 @@ class BatchNotFound(BatchError, LookupError):
             advice = "it was enqueued without one, or the batch was pruned. Add jobs by `await ctx.enqueue(...)`."
             super().__init__(batch_id, f"job {of_job} is in no batch: {advice}")
             return
-        advice = "A batch is opened by `batches.open(...)` of a runner or a client, and is kept for keep_completed= after its end."
+        advice = (
+            "Open one by `batches.open(...)` of a runner or a client; it is kept for keep_completed= after its end."
+        )
         super().__init__(batch_id, f"there is no batch {batch_id}: never opened, or pruned. {advice}")
 
 

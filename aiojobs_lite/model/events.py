@@ -19,6 +19,9 @@ SAME_ID_US: Final = 24 * 3600 * 1_000_000
 DELIVERED_AT_ONCE: Final = 1_000
 """Operations and jobs that wait for an event, and which one transaction reaches."""
 
+STARTED_AMONG: Final = 1_000
+"""Ids of jobs among which those are looked for that an event has started."""
+
 CANCELLED_BY: Final = "event {event}"
 """The reason of a job that an event has cancelled."""
 
@@ -241,6 +244,21 @@ class FindEvents(NamedTuple):
     is_unreached: bool = False
 
     def answer(self) -> tuple[EventRow, ...]:
+        """See `Query`."""
+        unanswered()
+
+
+class FindStarted(NamedTuple):
+    """The jobs that an event has started and that are there still, of whatever type: those whose payload has the event,
+    among the ids of the next `STARTED_AMONG` jobs behind those before it. Answer: the id and the type of each, by id.
+
+    Attributes:
+        id: The number of the event.
+    """
+
+    id: int
+
+    def answer(self) -> tuple[tuple[int, str], ...]:
         """See `Query`."""
         unanswered()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Admit, Refused
-from aiojobs_lite.model.events import SendEvents
+from aiojobs_lite.model.events import FindStarted, SendEvents
+from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.runner.client_handle import ClientHandle, client_refusal, handles_of
 from aiojobs_lite.runner.events import EventToSend, check_events, new_event
 from aiojobs_lite.runner.session import Session
@@ -19,8 +20,8 @@ class ClientSentEvent:
 
     Attributes:
         id: Its id.
-        is_new: Whether it was the first of its id within 24 hours; else nothing was started.
-        handles: The jobs that it started of types that the client knows.
+        is_new: Whether it was the first of its id within 24 hours; else it is a repeat, and nothing was started.
+        handles: The jobs that it started of types that the client knows; of a repeat as `SentEvent` has them.
     """
 
     id: str
@@ -51,6 +52,10 @@ def send_by(session: Session, write: SendEvents, now: int) -> list[ClientSentEve
         raise client_refusal(answer, [one for event in write.events for one in event.starts])
     found = []
     for event, sent in zip(write.events, answer or (), strict=True):
-        handles = handles_of(session.database, Admit(event.starts), sent.started)
+        started: Sequence[Inserted] = sent.started
+        if not sent.is_new:
+            first = session.ask(FindStarted(sent.id))
+            started = [Inserted(job_id, is_new=False) for job_id, name in first if name in write.knows]
+        handles = handles_of(session.database, Admit(event.starts), started)
         found.append(ClientSentEvent(event.key or "", sent.is_new, tuple(handles)))
     return found

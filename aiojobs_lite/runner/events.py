@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.events import EventRow, FindEvents, NewEvent, SendEvents, Sent, StepFence, memo_of
+from aiojobs_lite.model.events import EventRow, FindEvents, FindStarted, NewEvent, SendEvents, Sent, StepFence, memo_of
 from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, refusal
@@ -40,8 +40,9 @@ class SentEvent:
 
     Attributes:
         id: Its id.
-        is_new: Whether it was the first of its id within 24 hours; else nothing was started.
-        handles: The jobs that it started of types that this runner knows.
+        is_new: Whether it was the first of its id within 24 hours; else it is a repeat, and nothing was started.
+        handles: The jobs that it started of types that this runner knows. Of a repeat: those of the first event that
+            are there still. A job that an option put together with others (`unique`, `debounce`) is not among these.
     """
 
     id: str
@@ -115,9 +116,15 @@ class Events:
             raise refusal(answer, [one for event, _ in made for one in event.starts], engine.wait_for)
         if answer is None and step is not None:
             raise AttemptNotOwned(step.id, step.attempt)
-        return [
+        found = [
             self._sent(engine, event, types, sent) for (event, types), sent in zip(made, answer or (), strict=False)
         ]
+        if step is None and not all(one.is_new for one in found):
+            return [
+                one if one.is_new else replace(one, handles=await self._handles_of(engine, sent.id))
+                for one, sent in zip(found, answer or (), strict=True)
+            ]
+        return found
 
     async def get(self, number: int) -> StoredEvent:
         """Reads one event by its number.
@@ -143,6 +150,12 @@ class Events:
         row = job_type.how.row(job_type, payload, self._access.engine.now())
         ((job_id, is_new),) = await self._admission.admit_all([(job_type.how, row)])
         return JobHandle(job_type, self._jobs, job_id, is_new=is_new)
+
+    async def _handles_of(self, engine: Engine, number: int) -> tuple[JobHandle[Any], ...]:
+        """Handles of the jobs that an event has started before."""
+        known = {one.name: one for one in self._registry}
+        started = await engine.ask(FindStarted(number))
+        return tuple([JobHandle(known[name], self._jobs, job, is_new=False) for job, name in started if name in known])
 
     async def _find(self, number: int) -> EventRow:
         wanted = FindEvents(ids=(check_whole("number", number, LARGEST_INTEGER),))

@@ -70,14 +70,14 @@ class Middleware:
     """
 
     async def around_enqueue(self, jobs: Sequence[JobToEnqueue], proceed: Callable[[], Awaitable[None]]) -> None:
-        """Is around each `enqueue`, `enqueue_named`, `enqueue_many` and `enqueue_threadsafe`: each has one transaction.
-
-        Around `enqueue_in` and `enqueue_many_in` as well, whose transaction is the caller's.
+        """Is around each call that enqueues: `enqueue`, `enqueue_named`, `enqueue_many`, `enqueue_threadsafe`,
+        `enqueue_in` and `enqueue_many_in`.
 
         Args:
-            jobs: The jobs of that call; those of other groups left out.
-            proceed: Enqueues them; returns after the commit, or when they are in the caller's transaction. It is to be
-                awaited once, until it has ended. What it raises reaches the caller, also if it is caught.
+            jobs: The jobs of that call that belong to this group.
+            proceed: Enqueues all jobs of the call in one transaction. It returns after the commit; that of
+                `enqueue_in` returns when the jobs are in the caller's transaction. Await it exactly once. The caller
+                gets what it raises, even if this method catches it.
 
         Raises:
             Exception: Any: the caller of the enqueue gets it. Before `proceed` nothing is enqueued; after it the jobs

@@ -11,10 +11,12 @@ from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.events import (
     DELIVERED_AT_ONCE,
     SAME_ID_US,
+    STARTED_AMONG,
     Delivered,
     DeliverEvents,
     EventRow,
     FindEvents,
+    FindStarted,
     PlaceHeld,
     PruneEvents,
     SendEvents,
@@ -124,6 +126,15 @@ def find_events(rows: Rows, query: FindEvents) -> tuple[EventRow, ...]:
         and (number in rows.durable.unreached or not query.is_unreached)
     ]
     return tuple(event for *_, event in sorted(found, reverse=True)[: query.limit])
+
+
+def find_started(rows: Rows, query: FindStarted) -> tuple[tuple[int, str], ...]:
+    """See `FindStarted`."""
+    event, behind = rows.durable.events.get(query.id), rows.durable.behind.get(query.id, 0)
+    if event is None:
+        return ()
+    near = [job for number, job in sorted(rows.jobs.items()) if behind < number <= behind + STARTED_AMONG]
+    return tuple((job.id, job.type) for job in near if memo_of(event) in stored_payload(job.payload_json))
 
 
 def _send(phases: MemoryPhases, write: SendEvents) -> tuple[Sent, ...] | Refused:

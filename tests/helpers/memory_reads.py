@@ -16,7 +16,7 @@ from aiojobs_lite.model.batches import (
     ListBatchOwners,
 )
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
-from aiojobs_lite.model.events import FindEvents
+from aiojobs_lite.model.events import FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.limits import (
@@ -91,6 +91,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindEvents: memory_events.find_events,
+    FindStarted: memory_events.find_started,
     FindJobs: Rows.find,
     GetParent: memory_steps.get_parent,
     ListAwaited: memory_steps.list_awaited,

@@ -17,6 +17,7 @@ from aiojobs_lite.model.event_match import EventMatch, json_values
 from aiojobs_lite.model.events import (
     DeliverEvents,
     FindEvents,
+    FindStarted,
     Listener,
     NewEvent,
     PlaceHeld,
@@ -288,6 +289,7 @@ class DurableBesideModel(BatchesBesideModel):
         behind = None if before is None else (self.now - before * SECOND, 3)
         self.twins.ask(FindEvents(name=name, before=behind, limit=limit), store)
         self.twins.ask(FindEvents(ids=[1, 2, 4], name=name), store)
+        self.twins.ask(FindStarted(1 + limit % 3), store)
 
     @invariant()
     def operations_are_known(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,22 @@ async def test_many_events_are_sent_together_in_their_order(job_kit: JobKit) -> 
         (first, *_) = [fact for fact in facts.take() if isinstance(fact, EventSent)]
         assert first == EventSent("user/a", "one", 1, 0, 0)
     assert given == [{"n": 1}]
+
+
+async def test_a_repeat_has_the_handles_of_the_jobs_that_the_first_one_started(job_kit: JobKit) -> None:
+    runner, given, listener = with_listener()
+    async with job_kit(runner):
+        first = await runner.send("user/a", {"n": 1}, id="one")
+        await runner.enqueue(listener, Event[Any](id="one", name="user/a", data={"n": 1}, sent_at=datetime.now(UTC)))
+        other, again = await runner.events.send_many([EventToSend("user/b", {"n": 2}), EventToSend("user/a", id="one")])
+        assert [(one.is_new, [handle.id for handle in one.handles]) for one in (first, other, again)] == [
+            (True, [1]), (True, [3]), (False, [1]),
+        ]  # fmt: skip
+        assert not again.handles[0].is_new
+        assert await again.handles[0].result() is None
+        await runner.jobs.delete(1)
+        assert (await runner.send("user/a", {"n": 1}, id="one")).handles == ()
+    assert {"n": 1} in given
 
 
 async def test_events_are_listed_in_pages_and_read_by_their_number(job_kit: JobKit) -> None:

@@ -32,8 +32,8 @@ async def test_a_file_that_is_not_the_tests_own_is_refused(plugin: Any, database
             await runner.run_until_idle()
         assert (caught.value.why, caught.value.database) == ("pytest runs", str(database))
         assert str(caught.value) == (
-            f"{database}: pytest runs. It is not the test's own: a client would write to it, and a runner run the jobs that wait "
-            "there. Before the application starts, "
+            f"{database}: pytest runs. It is not the test's own: a client would write to it, and a runner run the jobs "
+            "that wait there. Before the application starts, "
             "`job_kit.replace(runner)` lets the runner start in memory (the fixture job_kit), and "
             "`job_kit.replace(client)` a JobClient; so does `async with job_kit(runner):`. The pytest option "
             "`aiojobs_lite_files` allows every file (allow), or "

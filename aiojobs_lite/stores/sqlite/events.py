@@ -15,10 +15,12 @@ from aiojobs_lite.model.events import (
     CANCELLED_BY,
     DELIVERED_AT_ONCE,
     SAME_ID_US,
+    STARTED_AMONG,
     Delivered,
     DeliverEvents,
     EventRow,
     FindEvents,
+    FindStarted,
     NewEvent,
     PlaceHeld,
     PruneEvents,
@@ -161,6 +163,15 @@ def find_events(connection: sqlite3.Connection, sql: Sql, query: FindEvents) -> 
     parameters["unreached"] = query.is_unreached
     text = sql[name].replace("{ids}", ", ".join(str(int(event)) for event in query.ids or ()))
     return tuple(map(EventRow._make, connection.execute(text, parameters).fetchall()))
+
+
+def find_started(connection: sqlite3.Connection, sql: Sql, query: FindStarted) -> tuple[tuple[int, str], ...]:
+    """See `FindStarted`."""
+    found = find_events(connection, sql, FindEvents(ids=(query.id,)))
+    if not found:
+        return ()
+    parameters = {"id": query.id, "most": STARTED_AMONG, "event": memo_of(found[0])}
+    return tuple(connection.execute(sql["started_by"], parameters).fetchall())
 
 
 def _send(transaction: Transaction, write: SendEvents) -> tuple[Sent, ...] | Refused:

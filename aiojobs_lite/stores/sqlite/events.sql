@@ -104,6 +104,17 @@ WHERE reaches IS NOT NULL
 ORDER BY sent_at DESC, id DESC
 LIMIT :limit;
 
+-- name: started_by
+-- Of the jobs that were added next behind an event those whose payload has it.
+SELECT job.id, job.type
+FROM aiojobs_events AS event
+JOIN aiojobs_jobs AS job
+    ON job.id > event.behind
+    AND job.id <= event.behind + :most
+WHERE event.id = :id
+    AND instr(job.payload, :event)
+ORDER BY job.id;
+
 -- name: any_listener
 -- Whether any type listens.
 SELECT EXISTS (

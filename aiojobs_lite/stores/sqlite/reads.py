@@ -12,7 +12,7 @@ from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
-from aiojobs_lite.model.events import FindEvents
+from aiojobs_lite.model.events import FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
 from aiojobs_lite.model.limits import ListLimits, LookAtLane, LookAtMeters
@@ -48,7 +48,7 @@ from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_ba
 from aiojobs_lite.stores.sqlite.children import get_parent, list_children
 from aiojobs_lite.stores.sqlite.documents import get_document, list_documents
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
-from aiojobs_lite.stores.sqlite.events import find_events
+from aiojobs_lite.stores.sqlite.events import find_events, find_started
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane, look_at_meters
 from aiojobs_lite.stores.sqlite.pauses import list_paused
@@ -169,6 +169,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     DueSchedules: due_schedules,
     FindBatchOf: find_batch_of,
     FindEvents: find_events,
+    FindStarted: find_started,
     GetBatch: get_batch,
     GetDatabaseId: get_database_id,
     GetDocument: get_document,

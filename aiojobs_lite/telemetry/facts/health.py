@@ -30,7 +30,9 @@ class LoopBlocked(Fact):
 
 @dataclass(frozen=True, slots=True)
 class ProcessSuspended(Fact):
-    """Nothing of the process ran for over a second: it was stopped, or its machine was, or had no processor for it."""
+    """The process did not run for over a second: it or its machine was stopped, or other programs took all processors.
+    No job is the cause. `seconds`: for how long.
+    """
 
     level = logging.WARNING
     part = "engine"
@@ -40,10 +42,10 @@ class ProcessSuspended(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DefectFound(Fact):
-    """A part of the runner was in a state that it should never stay in: a defect of this library, not of a handler. The
-    runner has ended or woken the job or call that waited because of it. Please report the log line, which has no
-    payload. `what`: the defect; `type`, `job_id`, `attempt`: where it was found, `?` and 0 if in no job; `age`: for how
-    many seconds it has existed; `parts`: the state of the parts.
+    """The runner has found a defect of this library: a part of it was stuck. Please report the log line; it has no
+    payload. No handler is the cause. A job or a call that waited for this part has been woken or ended. `what`: the
+    defect; `type`, `job_id`, `attempt`: the job in which it was found (`?` and 0: in none); `age`: its age in seconds;
+    `parts`: the state of the parts.
     """
 
     level = logging.ERROR

@@ -24,8 +24,8 @@ class StepCompleted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class StepRetried(Fact):
-    """A step failed, and is tried again at `next_at`, `wait` seconds from then. The log line has the traceback, if it
-    is the first of its kind; none of a `Retry`.
+    """A step failed, and is tried again: at `next_at`, which is `wait` seconds after the failure. The log line has the
+    traceback, each distinct one once; a `Retry` has none.
     """
 
     level = logging.WARNING

@@ -14,13 +14,16 @@ from aiojobs_lite.model.events import (
     SAME_ID_US,
     Delivered,
     DeliverEvents,
+    EventRow,
     FindEvents,
+    FindStarted,
     Listener,
     PlaceHeld,
     PruneEvents,
     Sent,
     SetListeners,
     StepFence,
+    memo_of,
 )
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.queries import FindJobs
@@ -94,6 +97,19 @@ class SendingEvents:
         assert await ids(FindEvents(ids=[2, 3], name="b", before=(at(9), 1))) == [2]
         assert await ids(FindEvents(ids=[])) == []
         assert await ids(FindEvents(name="c")) == []
+
+    async def test_the_jobs_that_an_event_has_started_are_found(self, store: Store) -> None:
+        payloads = [memo_of(EventRow(number, "e", "{}", at(0), key)) for number, key in ((1, "k"), (2, None))]
+        before, first, second = (new("a")._replace(payload=payloads[which]) for which in (0, 0, 1))
+        await one(store, SetListeners((Listener("l", ("e",), 1, 3),)))
+        await inserted(store, before)
+        await sent_one(store, "e", Candidate(first), starting("b"), key="k")
+        await sent_one(store, "e", Candidate(second))
+        assert await store.ask(FindStarted(1)) == ((2, "a"), (4, "l"))
+        assert await store.ask(FindStarted(2)) == ((5, "a"), (6, "l"))
+        await one(store, DeleteJob(2))
+        assert await store.ask(FindStarted(1)) == ((4, "l"),)
+        assert await store.ask(FindStarted(3)) == ()
 
     async def test_the_same_id_starts_and_wakes_nothing_for_a_day(self, store: Store) -> None:
         first = await sent_one(store, "e", starting(), key="k")
