@@ -81,8 +81,9 @@ class Recorder:
             self._commits.keep((end,), self._when_saved)
 
     async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
-        """Saves the end of an attempt that no runner runs any more, once: a rescue that was given up leaves it on its way,
-        and the next one awaits it.
+        """Saves the end of an attempt that no runner runs any more, once.
+
+        A rescue that was given up leaves the end on its way, and the next one awaits it.
 
         Returns:
             Whether it was still owned. One that cannot be saved at all is logged, and was not.

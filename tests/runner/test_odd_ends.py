@@ -123,5 +123,5 @@ async def test_a_result_that_nothing_awaits_is_no_success() -> None:
     async with JobRunner(":memory:", jobs=[forgets, starts], clock=FakeClock()) as runner:
         with pytest.raises(JobDead, match=r"returned a coroutine that nothing awaits\. Await it there"):
             await (await runner.enqueue(forgets)).result()
-        with pytest.raises(JobDead, match=r"returned a generator, whose code has not run\. Return a list\."):
+        with pytest.raises(JobDead, match=r"returned a generator, whose code has not run\. Return a list"):
             await (await runner.enqueue(starts)).result()

@@ -22,6 +22,7 @@ class Payment(BaseModel):
 
 class Reply(BaseModel):
     text: str
+    order: int | None = None
 
 
 @job(max_attempts=2)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
-from time import monotonic
 from typing import Any, Final
 
 from aiojobs_lite.errors import InvalidOption
@@ -56,7 +56,7 @@ class StoredSigner:
 
     async def refresh(self, documents: Documents) -> None:
         """Reads the keys, unless it did so a moment ago."""
-        now = monotonic()
+        now = time.monotonic()
         if self._signer is None or now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
             await self.keys(documents)

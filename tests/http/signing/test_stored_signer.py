@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ async def test_without_a_next_key_one_is_made() -> None:
 
 async def test_a_rotation_reaches_others_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(stored_signer, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stored_signer, "time", SimpleNamespace(monotonic=lambda: now[0]))
     async with JobRunner(":memory:") as runner:
         one, other = StoredSigner(ONE), StoredSigner(ONE)
         await other.refresh(runner.documents)
