@@ -17,7 +17,10 @@ from aiojobs_lite.limit_values import ORDERED, check_most, is_name_of_ordered, p
 from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
 from aiojobs_lite.words import WORDS_OF_LIMITS, WORDS_OF_RATES, answers
 
-__all__ = ["EVERY_KEY", "EveryKey", "Key", "Limit", "LimitKey", "LimitState", "Plain", "Rate"]
+__all__ = [
+    "DECLARED", "EVERY_KEY", "Declared", "EveryKey", "Fixed", "Key", "Limit", "LimitKey", "LimitState", "LimitUse",
+    "Plain", "Rate",
+]  # fmt: skip
 
 Plain = str | int | bool | None
 """One value of a key, as JSON has it."""
@@ -25,11 +28,37 @@ Plain = str | int | bool | None
 LimitKey = Plain | Sequence[Plain]
 """A key, as jobs have it: one value, or several together."""
 
-Key = str | Sequence[str] | Callable[[Mapping[str, Any]], LimitKey]
-"""What a limit counts by: an argument of the handler, dotted for a part of it; several of them; or a function that is
-given the arguments by name, as plain JSON values."""
 
-_KEY: Final = 'the name of an argument, such as "org_id" or "order.customer", several names, or a function of them'
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The key itself, for `using(limits=...)`: jobs without an argument for it are counted together, as those of one
+    queue are: `Limit(2, key=Fixed("queue", "letters"))`.
+
+    Args:
+        by: What it is a key of; stands in the name of the limit, if that has no other.
+        value: The key.
+
+    Raises:
+        InvalidOption: If `by` is no name.
+    """
+
+    by: str
+    value: LimitKey
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.by, str) or not self.by.isidentifier():
+            raise InvalidOption("by", self.by, 'what the key is one of, as a name, such as "queue"')
+        if isinstance(self.value, list):
+            object.__setattr__(self, "value", tuple(self.value))
+
+
+Key = str | Sequence[str] | Callable[[Mapping[str, Any]], LimitKey] | Fixed
+"""What a limit counts by: an argument of the handler, dotted for a part of it; several of them; a function that is
+given the arguments by name, as plain JSON values; or the key itself."""
+
+_KEY: Final = (
+    'the name of an argument, such as "org_id" or "order.customer", several names, a function of them, or a Fixed(...)'
+)
 
 
 @answers(WORDS_OF_LIMITS)
@@ -40,8 +69,8 @@ class Limit:
     Args:
         most: How many.
         key: Gives each job the key under which it is counted: the name of an argument of the handler (dotted: a part of
-            it), several names as a list, or a function of the arguments. Jobs of different keys do not wait for each
-            other.
+            it), several names as a list, a function of the arguments, or the key itself, a `Fixed`. Jobs of different
+            keys do not wait for each other.
         name: The name by which several job types share it; default: it is this job type's own.
         ordered: Whether the jobs of a key run one after the other in the order of their enqueue: each ends, its retries
             included, before the next begins. With `most=1` only.
@@ -80,8 +109,8 @@ class Rate:
         most: How many attempts.
         per: The period, from a millisecond.
         key: Gives each job the key under which it is counted: the name of an argument of the handler (dotted: a part of
-            it), several names as a list, or a function of the arguments. Jobs of different keys do not wait for each
-            other.
+            it), several names as a list, a function of the arguments, or the key itself, a `Fixed`. Jobs of different
+            keys do not wait for each other.
         name: The name by which several job types share it; default: it is this job type's own.
 
     Attributes:
@@ -105,6 +134,16 @@ class Rate:
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", _checked(self.most, self.key, self.name))
         object.__setattr__(self, "period", period_of(self.per))
+
+
+class Declared(Enum):
+    """Stands for the limits that a job type declares, in the limits of one job."""
+
+    DECLARED = "those of the type"
+
+
+DECLARED: Final = Declared.DECLARED
+"""In `using(limits=[DECLARED, ...])`: those of the job type as well, with the values that are stored."""
 
 
 class EveryKey(Enum):
@@ -144,6 +183,27 @@ class LimitState:
     paused_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """Where a limit or a rate stands for one key; see `runner.limits.get`.
+
+    Attributes:
+        state: What counts for the key: its own value, or that of all keys; with its pause, or that of all keys.
+        taken: How many jobs run, or how many attempts started within the period.
+        waiting: How many jobs wait that are due and not held.
+        pending: How many are pending and not held, those that are due later as well.
+        began_at: When the first of the attempts started that a rate counts now, UTC; or None.
+        free_at: When an exhausted rate allows one more, UTC; or None.
+    """
+
+    state: LimitState
+    taken: int
+    waiting: int
+    pending: int
+    began_at: datetime | None = None
+    free_at: datetime | None = None
+
+
 def _checked(most: object, key: object, name: object) -> Key:
     """The key as it is kept: hashable, and never changed."""
     check_most(most)
@@ -155,6 +215,8 @@ def _checked(most: object, key: object, name: object) -> Key:
             raise InvalidOption("name", name, f"another name: such a name is for a limit with {ORDERED}=True")
     if isinstance(key, str):
         return _field(key)
+    if isinstance(key, Fixed):
+        return key
     if callable(key):
         check_plain("key", key, "the key")
         if name is None and not getattr(key, "__name__", "<").isidentifier():

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.event import check_shown, event_argument, field_of_event, known_fields
 from aiojobs_lite.handlers.signature import Signature
-from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.limits import DECLARED, Declared, Fixed, Limit, Rate
 from aiojobs_lite.model.limits import (
     MOST_LIMITS,
     LimitedLane,
@@ -36,11 +36,13 @@ class Lanes:
 
     Args:
         job_type: The name of the job type.
-        limits: Its limits, as given to `@job(limits=...)`.
+        limits: Its limits, as given to `@job(limits=...)` or `using(limits=...)`.
         signature: The handler's arguments.
+        declared: Those of the type, for which `DECLARED` stands; None: it stands for none.
 
     Attributes:
         job_type: As given.
+        given: The limits as given.
         limits: The limits.
         stored: What a store keeps of each.
 
@@ -48,10 +50,14 @@ class Lanes:
         InvalidOption: If they contradict themselves or each other, or count by an argument that there is not.
     """
 
-    def __init__(self, job_type: str, limits: object, signature: Signature) -> None:
+    def __init__(
+        self, job_type: str, limits: object, signature: Signature, declared: Sequence[Limit | Rate] | None = None
+    ) -> None:
         self.job_type = job_type
         self._defaults, self._event = signature.defaults, event_argument(signature)
-        self.limits = check_limits(limits)
+        self.given = _check_limits(limits)
+        self.limits = _with_declared(self.given, declared)
+        self._own = [limit in self.given for limit in self.limits]
         self.stored: tuple[StoredLimit, ...] = tuple([stored_limit(limit, job_type) for limit in self.limits])
         self._names = [one.name for one in self.stored]
         twice = {name for name in self._names if self._names.count(name) > 1}
@@ -87,7 +93,11 @@ class Lanes:
             return None
         lane = self.lane(payload, priority)
         meters = lane_of(lane).meters
-        stored = [one._replace(key=meter_key(meter)) for one, meter in zip(self.stored, meters, strict=True)]
+        stored = [
+            one._replace(key=meter_key(meter))
+            for one, meter, is_own in zip(self.stored, meters, self._own, strict=True)
+            if is_own
+        ]
         return LimitedLane(lane, tuple(stored))
 
     def lane(self, payload: str, priority: int) -> str:
@@ -114,6 +124,8 @@ class Lanes:
             value, path = self._looked_up(key, arguments), key
             if type(value) is int and -_INTEGERS_END < value < _INTEGERS_END:  # nearly always
                 return value
+        elif isinstance(key, Fixed):
+            value, path = key.value, key.by
         elif callable(key):
             value, path = self._called(key, arguments), f"key of {full_name(limit, self.job_type)!r}"
         else:
@@ -162,7 +174,7 @@ def _problem_of(part: object) -> str | None:
     return None if part is None else f"has a value of the type {type(part).__name__!r}: {_EXPECTED}"
 
 
-def check_limits(value: object) -> tuple[Limit | Rate, ...]:
+def _check_limits(value: object) -> tuple[Limit | Rate | Declared, ...]:
     """Limits and rates, at most `MOST_LIMITS`, or none.
 
     Raises:
@@ -171,9 +183,23 @@ def check_limits(value: object) -> tuple[Limit | Rate, ...]:
     wanted = f"a list of at most {MOST_LIMITS} of Limit and Rate"
     if not isinstance(value, list | tuple) or len(value) > MOST_LIMITS:
         raise InvalidOption("limits", value, wanted)
-    if not all(isinstance(one, Limit | Rate) for one in value):
+    if not all(isinstance(one, Limit | Rate | Declared) for one in value):
         raise InvalidOption("limits", value, wanted)
     return tuple(value)
+
+
+def _with_declared(
+    given: Sequence[Limit | Rate | Declared], declared: Sequence[Limit | Rate] | None
+) -> tuple[Limit | Rate, ...]:
+    """The limits of a job, with those of its type in the place of `DECLARED`."""
+    if DECLARED in given and declared is None:
+        raise InvalidOption(
+            "limits", list(given), "DECLARED in using(limits=...) only: it stands for those declared here"
+        )
+    limits = [one for limit in given for one in ((declared or ()) if isinstance(limit, Declared) else (limit,))]
+    if len(limits) > MOST_LIMITS:
+        raise InvalidOption("limits", list(given), f"at most {MOST_LIMITS}, together with those of the type")
+    return tuple(limits)
 
 
 def _check_beside_ordered(limits: Sequence[Limit | Rate]) -> None:
@@ -186,5 +212,7 @@ def _check_beside_ordered(limits: Sequence[Limit | Rate]) -> None:
 
 
 def fields_of(key: Any) -> set[Any]:
-    """The fields of a key; of a function itself."""
+    """The fields of a key: of a function itself, of one that is given none."""
+    if isinstance(key, Fixed):
+        return set()
     return {key} if isinstance(key, str) or callable(key) else set(key)

@@ -115,14 +115,17 @@ class ItemLanes(Lanes):
         limits: See `Lanes`.
         signature: See `Lanes`.
         batch: The option.
+        declared: See `Lanes`.
 
     Raises:
         InvalidOption: If a limit counts the items of one job apart.
     """
 
-    def __init__(self, job_type: str, limits: object, signature: Signature, batch: Batch) -> None:
+    def __init__(
+        self, job_type: str, limits: object, signature: Signature, batch: Batch, declared: Sequence[Limit | Rate] | None
+    ) -> None:
         self._argument = list_argument(signature)
-        super().__init__(job_type, limits, signature)
+        super().__init__(job_type, limits, signature, declared)
         check_limit_keys(batch, self.limits)
 
     def check_fields(self, fields: Collection[str], signature: Signature) -> None:
@@ -136,11 +139,17 @@ class ItemLanes(Lanes):
         return super().key(limit, arguments if callable(limit.key) else items[0])
 
 
-def make_lanes(job_type: str, limits: object, signature: Signature, batch: Batch | None) -> Lanes:
+def make_lanes(
+    job_type: str,
+    limits: object,
+    signature: Signature,
+    batch: Batch | None,
+    declared: Sequence[Limit | Rate] | None = None,
+) -> Lanes:
     """What makes the lane of each job of a type, by its limits; see `Lanes`."""
     if batch is None:
-        return Lanes(job_type, limits, signature)
-    return ItemLanes(job_type, limits, signature, batch)
+        return Lanes(job_type, limits, signature, declared)
+    return ItemLanes(job_type, limits, signature, batch, declared)
 
 
 def check_limit_keys(batch: Batch, limits: Sequence[Limit | Rate]) -> None:

@@ -22,7 +22,7 @@ from aiojobs_lite.handlers.micro_batch import check_limit_keys, make_lanes
 from aiojobs_lite.handlers.payloads import UpgradeStep
 from aiojobs_lite.handlers.ranking import PriorityFunction, Ranking
 from aiojobs_lite.handlers.signature import Signature
-from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.limits import Declared, Limit, Rate
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.columns import OPTIONAL
@@ -54,7 +54,7 @@ class JobOptions(TypedDict, total=False):
         backoff: Waits between attempts; default `Backoff(base="2s", cap="1h")`.
         timeout: How long an attempt may take, from the first line of the handler; default: any time.
         concurrency: Most jobs of this type processing at once, over all runners of the database; default: any number.
-        limits: At most three of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
+        limits: At most four of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
         priority: `high`, `medium` (default) or `low`; or a plain function of the arguments, given by name as plain JSON
             values, that returns one of these.
         retry_on: Only these exceptions are tried again, a class or a list of classes; default: all are.
@@ -130,8 +130,8 @@ class EnqueueOptions(TypedDict, total=False):
         max_pending: Most pending jobs, instead of the type's.
         on_full: `raise` or `wait`, instead of the type's.
         expires: How long after it is due an attempt may begin, instead of the type's.
-        limits: What `@job(limits=...)` takes, instead of the type's; an empty list: none. What they allow counts for
-            the keys of this job from now on.
+        limits: What `@job(limits=...)` takes, instead of the type's; an empty list: none; `DECLARED` among them: the
+            type's as well. What they allow counts for the keys of this job from now on.
         after: The jobs that it runs after, at most 1,000 handles of them: it is held until all have ended. A `delay`
             counts from then.
         after_failed: `cancel` (default): if one of them is dead, cancelled or deleted, it is cancelled. `run`: it runs.
@@ -151,7 +151,7 @@ class EnqueueOptions(TypedDict, total=False):
     max_pending: int | None
     on_full: OnFull | None
     expires: Duration | None
-    limits: Sequence[Limit | Rate] | None
+    limits: Sequence[Limit | Rate | Declared] | None
     after: Iterable[HasId] | None
     after_failed: AfterFailed | None
 
@@ -232,7 +232,8 @@ class Enqueueing:
         flow = make_flow(options, self.flow, job_type.signature, job_type.handler)
         batch = None if flow is None else flow.batch
         if (limits := options.get("limits")) is not None:
-            lanes = make_lanes(job_type.name, limits, job_type.signature, batch)
+            declared = () if job_type.lanes is None else job_type.lanes.limits
+            lanes = make_lanes(job_type.name, limits, job_type.signature, batch, declared)
             extended = replace(extended, lanes=lanes)
         if flow is not self.flow:
             extended = replace(extended, flow=flow)
@@ -257,7 +258,7 @@ class Enqueueing:
         priority = None if self.priority is None else list(PRIORITIES)[self.priority]
         own = {"delay": delay, "at": self.at, "priority": priority, "max_attempts": self.max_attempts}
         given = {**own, **dict(self.columns), **after}
-        given |= {} if self.lanes is None else {"limits": list(self.lanes.limits)}
+        given |= {} if self.lanes is None else {"limits": list(self.lanes.given)}
         given |= {} if self.flow is None else self.flow.shown()
         return {name: value for name, value in given.items() if value is not None}
 

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.handlers.options import EnqueueOptions
-from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.limits import DECLARED, Declared, Fixed, Limit, Rate
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.schedule_rows import ScheduleRow
 
@@ -72,14 +72,21 @@ def _read(options: str) -> EnqueueOptions:
     return cast("EnqueueOptions", given)
 
 
-def _stored(limit: Limit | Rate, limits: Sequence[Limit | Rate]) -> dict[str, Any]:
+def _stored(limit: Limit | Rate | Declared, limits: Sequence[Limit | Rate | Declared]) -> dict[str, Any]:
+    if isinstance(limit, Declared):
+        return {}
     if callable(limit.key):
         raise InvalidOption("limits", limits, _FUNCTION)
-    found: dict[str, Any] = {"most": limit.most, "key": limit.key, "name": limit.name}
+    key = {"by": limit.key.by, "value": limit.key.value} if isinstance(limit.key, Fixed) else limit.key
+    found: dict[str, Any] = {"most": limit.most, "key": key, "name": limit.name}
     if isinstance(limit, Rate):
         return found | {"per": limit.period / 1_000_000}
     return found | {"ordered": limit.ordered}
 
 
-def _limit(stored: dict[str, Any]) -> Limit | Rate:
+def _limit(stored: dict[str, Any]) -> Limit | Rate | Declared:
+    if not stored:
+        return DECLARED
+    if isinstance(stored["key"], dict):
+        stored = {**stored, "key": Fixed(**stored["key"])}
     return Rate(**stored) if "per" in stored else Limit(**stored)

@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.limit_values import ORDERED
-from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.limits import Fixed, Limit, Rate
 from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.writes import unanswered
 
-MOST_LIMITS: Final = 3  # of a job type
+MOST_LIMITS: Final = 4  # of a job type
 END: Final = "\n"  # of a part of a lane: it is in no name, and in no key as JSON
 _LANES_KNOWN: Final = 20_000
 
@@ -100,6 +100,22 @@ class PauseLimit(NamedTuple):
         unanswered()
 
 
+class RestartRate(NamedTuple):
+    """Begins the count of a rate anew for one key: no start counts any more. Answer: whether there is such a limit.
+
+    Attributes:
+        name: Its name.
+        key: The key, as JSON.
+    """
+
+    name: str
+    key: str
+
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()
+
+
 class LimitRow(NamedTuple):
     """A limit as it is stored.
 
@@ -142,6 +158,42 @@ class MeterState(NamedTuple):
     free_at: int | None
 
 
+class MeterUse(NamedTuple):
+    """What a limit counts for one key.
+
+    Attributes:
+        state: Where it stands.
+        began_at: The first start that a rate counts, or None.
+        waiting: How many jobs are pending, not held and due.
+        pending: How many are pending and not held.
+    """
+
+    state: MeterState
+    began_at: int | None
+    waiting: int
+    pending: int
+
+
+class LookAtMeter(NamedTuple):
+    """What a limit counts for one key at an instant. Answer: a `MeterUse`; None if there is no such limit.
+
+    Costs the pending jobs of the types that it counts.
+
+    Attributes:
+        name: Its name.
+        key: The key, as JSON.
+        now: The instant.
+    """
+
+    name: str
+    key: str
+    now: int
+
+    def answer(self) -> MeterUse | None:
+        """See `Query`."""
+        unanswered()
+
+
 class LaneState(NamedTuple):
     """What the limits of a job make it wait for.
 
@@ -177,7 +229,10 @@ def full_name(limit: Limit | Rate, job_type: str) -> str:
     if limit.name is not None:
         return limit.name
     key = limit.key
-    by = getattr(key, "__name__", "") if callable(key) else key if isinstance(key, str) else ", ".join(key)
+    if isinstance(key, Fixed):
+        by = key.by
+    else:
+        by = getattr(key, "__name__", "") if callable(key) else key if isinstance(key, str) else ", ".join(key)
     return f"{job_type}: {ORDERED if limit.ordered else limit.kind} by {by}"
 
 

@@ -16,12 +16,14 @@ from aiojobs_lite.handlers.checks import check_aware, check_flag
 from aiojobs_lite.handlers.limits import find_problem
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limit_values import check_most, is_name_of_ordered, period_of
-from aiojobs_lite.limits import EVERY_KEY, EveryKey, Limit, LimitKey, LimitState, Rate
+from aiojobs_lite.limits import EVERY_KEY, EveryKey, Limit, LimitKey, LimitState, LimitUse, Rate
 from aiojobs_lite.model.limits import (
     ChangeLimit,
     LimitRow,
     ListLimits,
+    LookAtMeter,
     PauseLimit,
+    RestartRate,
     SetLimits,
     StoredLimit,
     key_text,
@@ -30,7 +32,7 @@ from aiojobs_lite.model.limits import (
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.types import check_by
-from aiojobs_lite.telemetry.facts import Fact, LimitChanged, LimitPaused, LimitResumed
+from aiojobs_lite.telemetry.facts import Fact, LimitChanged, LimitPaused, LimitResumed, RateRestarted
 
 
 class JobLimits:
@@ -154,13 +156,43 @@ class JobLimits:
         write = PauseLimit(_check_name(limit), wanted_key, paused=False)
         await _carry_out(engine, limit, engine.write(write), LimitResumed(limit, wanted_key))
 
+    async def get(self, limit: str, *, key: LimitKey) -> LimitUse:
+        """Where a limit stands for one key. Costs the pending jobs of the types that it counts.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If the key cannot be one.
+        """
+        engine, now = self._access.engine, self._access.engine.now()
+        found = await engine.ask(LookAtMeter(_check_name(limit), _check_one_key(key), now))
+        if found is None:
+            raise await _unknown(engine, limit)
+        state, began_at = found.state, found.began_at
+        return LimitUse(
+            _state(state.limit, state.limit.pause), state.taken, found.waiting, found.pending,
+            None if began_at is None else to_datetime(began_at),
+            None if state.free_at is None else to_datetime(state.free_at),
+        )  # fmt: skip
+
+    async def restart(self, limit: str, *, key: LimitKey) -> None:
+        """Begins the count of a rate anew for one key: what has started in its period counts no more.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If the key cannot be one, or the limit is no rate.
+        """
+        if (await self.get(limit, key=key)).state.per is None:
+            raise InvalidOption("limit", limit, "the name of a rate: a limit counts what runs")
+        engine, wanted_key = self._access.engine, _check_one_key(key)
+        await _carry_out(engine, limit, engine.write(RestartRate(limit, wanted_key)), RateRestarted(limit, wanted_key))
+
 
 async def _carry_out(
     engine: Engine, limit: str, writing: Coroutine[Any, Any, bool | tuple[bool, Any]], fact: Fact
 ) -> None:  # fmt: skip
     """Carries out what was ordered, and publishes it."""
     if await engine.order(writing) in (False, (False, ())):
-        raise UnknownLimit(limit, sorted({row.name for row in await engine.ask(ListLimits())}))
+        raise await _unknown(engine, limit)
     engine.bus.publish(fact)
 
 
@@ -168,6 +200,10 @@ def _check_named(limit: object) -> StoredLimit:
     if not isinstance(limit, Limit | Rate) or limit.name is None:
         raise InvalidOption("limits", limit, "a Limit or Rate with a name=, which job types share")
     return stored_limit(limit, "")
+
+
+async def _unknown(engine: Engine, limit: str) -> UnknownLimit:
+    return UnknownLimit(limit, sorted({row.name for row in await engine.ask(ListLimits())}))
 
 
 def _check_name(limit: object) -> str:
@@ -183,6 +219,13 @@ def _check_key(key: object) -> str | None:
     if problem is not None:
         raise InvalidOption("key", key, f"the key of a limit, as its jobs have it; this one {problem}")
     return key_text(key)
+
+
+def _check_one_key(key: object) -> str:
+    found = _check_key(key)
+    if found is None:
+        raise InvalidOption("key", key, "one key: each counts for itself")
+    return found
 
 
 def _check_end(until: datetime | Duration, now: int) -> int:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from aiojobs_lite import InvalidOption, InvalidPayload, Jobs, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.limits import DECLARED, Fixed, Limit, Rate
 from aiojobs_lite.model.limits import END, LimitedLane, StoredLimit
 from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
 
@@ -193,7 +193,7 @@ def test_a_limit_that_contradicts_itself_is_refused_where_it_is_made(made: Any, 
         ("org_id", "limits"),
         ([7], "limits"),
         (Limit(1, key="org_id"), "limits"),
-        ([Limit(1, key="org_id", name=name) for name in "abcd"], "limits"),
+        ([Limit(1, key="org_id", name=name) for name in "abcde"], "limits"),
         ([Limit(1, key="org_id"), Limit(2, key="org_id")], "limits"),
         ([Limit(1, key="org_id", ordered=True), Limit(1, key="kind", ordered=True)], "limits"),
         ([Limit(1, key="org_id", ordered=True), Rate(9, per=1, key="kind")], "key"),
@@ -208,7 +208,7 @@ def test_limits_that_cannot_work_are_refused_at_the_declaration(limits: Any, opt
     assert caught.value.option == option
 
 
-WHICH = 'the name of an argument, such as "org_id" or "order.customer", several names, or a function of them'
+WHICH = 'the name of an argument, such as "org_id" or "order.customer", several names, a function of them, or a Fixed'
 ORDERED = Limit(1, key="org_id", ordered=True)
 
 
@@ -222,7 +222,7 @@ ORDERED = Limit(1, key="org_id", ordered=True)
             lambda: Limit(1, key="a", ordered=True, name="b"),
             "none with ordered=True: the order is that of one job type",
         ),
-        (lambda: declared(*[Limit(1, key=key) for key in "abcd"]), "a list of at most 3 of Limit and Rate"),
+        (lambda: declared(*[Limit(1, key=key) for key in "abcde"]), "a list of at most 4 of Limit and Rate"),
         (lambda: declared(ORDERED, Limit(1, key="kind", ordered=True)), "at most one with ordered=True"),
         (lambda: declared(Limit(1, key="org_id"), Limit(2, key="org_id")), "another name= for each of the limits "),
         (
@@ -323,3 +323,43 @@ def test_the_function_of_a_key_is_given_the_arguments_alone() -> None:
     versioned.bind(7).row(NOW)
     assert {name: given[0][name] for name in ("org_id", "kind")} == {"org_id": 7, "kind": "pdf"}
     assert given[0].keys() <= {"org_id", "order", "kind"}
+
+
+QUEUE = Fixed("queue", "letters")
+
+
+def test_a_fixed_key_is_that_of_each_job_and_stands_in_the_name_of_its_limit() -> None:
+    assert lane(Limit(2, key=QUEUE)) == ["send", "1", "send: limit by queue", "letters"]
+    assert lane(Limit(2, key=Fixed("queue", ["a", 7]), name="q")) == ["send", "1", "q", ["a", 7]]
+    with pytest.raises(InvalidOption, match=r'by=.*what the key is one of, as a name, such as "queue"'):
+        Fixed("a queue", 1)
+    with pytest.raises(InvalidPayload, match="queue: is the key of a limit, and has a value of the type 'float'"):
+        lane(Limit(2, key=Fixed("queue", 1.5)))  # type: ignore[arg-type]
+
+
+def test_a_fixed_key_may_stand_beside_an_ordered_one_and_an_argument_may_not() -> None:
+    ordered = Limit(1, key=QUEUE, ordered=True)
+    assert lane(ordered, Limit(2, key=Fixed("customer", 7), name="c")) == [
+        "send", "ordered", "send: ordered by queue", "letters", "c", 7,
+    ]  # fmt: skip
+    with pytest.raises(InvalidOption, match="or a part of it: else its jobs have no order"):
+        declared(ordered, Limit(2, key="org_id"))
+
+
+def test_declared_stands_for_the_limits_of_the_type_whose_values_stay() -> None:
+    job_type = declared(Limit(2, key="org_id"))
+    row = job_type.using(limits=[DECLARED, Limit(5, key=QUEUE)]).bind(7).row(NOW)
+    assert parts(row.lane) == ["send", "1", "send: limit by org_id", 7, "send: limit by queue", "letters"]
+    assert isinstance(row.lane, LimitedLane)
+    assert row.lane.limits == (StoredLimit("send: limit by queue", 5, None, '"letters"'),)
+    assert JobType(send).using(limits=[DECLARED]).row(NOW, (7,), {}).lane is None
+
+
+def test_declared_is_refused_where_it_stands_for_nothing_or_for_too_many() -> None:
+    with pytest.raises(InvalidOption, match=r"DECLARED in using\(limits=...\) only: it stands for those declared here"):
+        declared(DECLARED)  # type: ignore[arg-type]
+    many = [Limit(1, key="org_id", name=f"l{number}") for number in range(4)]
+    with pytest.raises(InvalidOption, match="at most 4, together with those of the type"):
+        declared(*many).using(limits=[DECLARED, Limit(1, key=QUEUE)])
+    with pytest.raises(InvalidOption, match="another name= for each of the limits 'l0'"):
+        declared(many[0]).using(limits=[DECLARED, many[0]])

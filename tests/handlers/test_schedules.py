@@ -12,7 +12,7 @@ from aiojobs_lite import InvalidOption, InvalidPayload, job
 from aiojobs_lite.flow import Debounce, Throttle, Unique
 from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.handlers.schedules import job_of_tick, options_of
-from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.limits import DECLARED, Fixed, Limit, Rate
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.limits import LimitedLane
 from aiojobs_lite.model.schedule_rows import ScheduleRow
@@ -132,3 +132,12 @@ def test_a_payload_that_has_no_key_for_a_limit_makes_no_job() -> None:
 
     with pytest.raises(InvalidPayload):
         job_of_tick(of_the_next_version, stored(report.bind(42)), NOW, NOW)
+
+
+def test_a_schedule_keeps_fixed_keys_and_that_those_of_the_type_count_as_well() -> None:
+    queue = Limit(3, key=Fixed("queue", ["a", 7]))
+    given = limited.using(limits=[DECLARED, queue, Rate(5, per="1m", key=Fixed("flow", "x"), name="f")])
+    row = made(given.bind(42))
+    assert row == given.bind(42).row(NOW + 5)._replace(schedule="report:42", tick=NOW)
+    assert isinstance(row.lane, LimitedLane)
+    assert [limit.name for limit in row.lane.limits] == ["limited: limit by queue", "f"]

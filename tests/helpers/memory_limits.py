@@ -15,8 +15,11 @@ from aiojobs_lite.model.limits import (
     LimitedLane,
     LimitRow,
     LookAtLane,
+    LookAtMeter,
     MeterState,
+    MeterUse,
     PauseLimit,
+    RestartRate,
     StoredLimit,
     lane_of,
     limit_of,
@@ -122,22 +125,43 @@ def counting(rows: Rows, name: str, key: str, now: int = 0) -> LimitRow | None:
     return counts._replace(key=key, pause=in_force(own.pause, of_all.pause, to_datetime(now)))
 
 
+def restart(rows: Rows, write: RestartRate) -> bool:
+    """See `RestartRate`."""
+    rows.starts.pop(f"{write.name}\n{write.key}", None)
+    return (write.name, None) in rows.limits
+
+
+def look_at_meter(rows: Rows, query: LookAtMeter) -> MeterUse | None:
+    """See `LookAtMeter`."""
+    row, meter = counting(rows, query.name, query.key, query.now), f"{query.name}\n{query.key}"
+    if row is None:
+        return None
+    counted = [job for job in rows.claimable() if job.lane is not None and meter in lane_of(job.lane).meters]
+    due = [job for job in counted if to_micros(job.scheduled_at) <= query.now]
+    per = row.per
+    starts = [] if per is None else [at for at in sorted(rows.starts.get(meter, ())) if at > query.now - per]
+    return MeterUse(_meter_state(rows, meter, row, query.now), min(starts, default=None), len(due), len(counted))
+
+
 def look_at_lane(rows: Rows, query: LookAtLane) -> LaneState:
     """See `LookAtLane`."""
     lane, states = lane_of(query.lane), []
     for meter in lane.meters:
         row = counting(rows, limit_of(meter), meter_key(meter), query.now)
-        if row is not None and row.most is not None:
-            taken = taken_of(rows, meter, row.per, query.now)
-            is_full = row.per is not None and taken >= row.most
-            starts = sorted(rows.starts.get(meter, ()))
-            states.append(MeterState(row, taken, starts[len(starts) - row.most] + (row.per or 0) if is_full else None))
+        if row is not None:
+            states.append(_meter_state(rows, meter, row, query.now))
     before = [
         job.id
         for job in rows.jobs.values()
         if job.lane == query.lane and job.id < query.id and job.status is Status.PENDING and job.held is None
     ]
     return LaneState(tuple(states), min(before, default=None) if lane.is_ordered else None)
+
+
+def _meter_state(rows: Rows, meter: str, row: LimitRow, now: int) -> MeterState:
+    taken, most, starts = taken_of(rows, meter, row.per, now), row.most or 0, sorted(rows.starts.get(meter, ()))
+    is_full = row.per is not None and taken >= most
+    return MeterState(row, taken, starts[len(starts) - most] + (row.per or 0) if is_full else None)
 
 
 def may_start(rows: Rows, job: Job, now: int) -> bool:

@@ -42,7 +42,7 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.limits import ChangeLimit, LimitRow, PauseLimit, SetLimits, lane_at
+from aiojobs_lite.model.limits import ChangeLimit, LimitRow, PauseLimit, RestartRate, SetLimits, lane_at
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.progress import Report
@@ -555,6 +555,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
     Reschedule: MemoryPhases.reschedule,
+    RestartRate: lambda phases, write: memory_limits.restart(phases.rows, write),
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
     RaisePriorities: memory_ageing.raise_priorities,

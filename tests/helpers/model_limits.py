@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.writes import PauseType, Write
 from tests.helpers.instants import SECOND
 from tests.helpers.model_draws import LIMITS, ORDERED, Step, kinds, steps
@@ -42,6 +42,10 @@ class LimitRules(RuleBasedStateMachine):
     )  # fmt: skip
     def change_limit(self, which: int, key: str | None, most: int | None, pinned: bool, step: Step) -> None:
         self.put(ChangeLimit(LIMITS[which].name, key, most, None, pinned), step)
+
+    @rule(key=st.sampled_from(["1", "2"]), step=steps)
+    def restart_rate(self, key: str, step: Step) -> None:
+        self.put(RestartRate(LIMITS[2].name, key), step)
 
     @rule(
         which=st.integers(0, 3), key=st.sampled_from([None, "1", "2"]), paused=st.booleans(),

@@ -17,7 +17,7 @@ from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import DeliverEvents, NewEvent, PlaceHeld, PruneEvents, SendEvents, SetListeners
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
-from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import (
@@ -218,6 +218,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
         f"limit {write.name} of {write.key} is {write.most} per {write.per}" + (", pinned" if write.is_pinned else "")
     ),
     PauseLimit: lambda write: f"{'pause' if write.paused else 'resume'} limit {write.name} of {write.key}",
+    RestartRate: lambda write: f"restart the rate {write.name} of {write.key}",
     SetLimits: lambda write: f"limits {' '.join(f'{one.name}={one.most}' for one in write.limits)}",
     SetRunner: lambda write: f"runner {write.id} starts",
     MarkDraining: lambda write: f"runner {write.id} drains",

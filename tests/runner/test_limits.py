@@ -15,7 +15,7 @@ import pytest
 from aiojobs_lite import InvalidOption, InvalidPayload, JobRunner, Jobs, JobType, Retry, Status
 from aiojobs_lite.errors import UnknownLimit
 from aiojobs_lite.flow import Debounce
-from aiojobs_lite.limits import EVERY_KEY, Limit, LimitState, Rate
+from aiojobs_lite.limits import DECLARED, EVERY_KEY, Fixed, Limit, LimitState, LimitUse, Rate
 from aiojobs_lite.model.limits import LimitRow, ListLimits
 from aiojobs_lite.testing import FakeClock
 from tests.helpers.sqlite_store import opened
@@ -268,6 +268,66 @@ async def test_a_limit_without_a_name_or_of_the_other_kind_is_not_declared() -> 
         with pytest.raises(InvalidOption, match="a Limit, as the database has it by the name 'mine'"):
             await runner.limits.declare(Rate(1, per=1, key="a", name="mine"))
         assert [(limit.key, limit.most) for limit in await runner.limits.list()] == [(EVERY_KEY, 1)]
+
+
+async def test_a_limit_is_looked_at_for_one_key() -> None:
+    gate = asyncio.Event()
+    group, call = waiting_group(gate)
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        await runner.enqueue_many([call.bind(key) for key in (7, 7, 7, 8)])
+        await runner.enqueue(call.using(delay="1h"), 7)
+        await until(lambda: runner.stats().running == 2)
+        used = await runner.limits.get(NAME, key=7)
+        assert used == LimitUse(LimitState(NAME, 7, 1), taken=1, waiting=2, pending=3)
+        with pytest.raises(UnknownLimit):
+            await runner.limits.get("api", key=7)
+        with pytest.raises(InvalidOption, match="one key: each counts for itself"):
+            await runner.limits.get(NAME, key=EVERY_KEY)  # type: ignore[arg-type]
+        gate.set()
+
+
+async def test_the_count_of_a_rate_begins_anew(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "aiojobs_lite.engine")
+    group = Jobs()
+
+    @group.job(limits=[Rate(2, per="1h", key="org_id", name="api")])
+    async def call(org_id: int) -> None: ...
+
+    async with JobRunner(":memory:", jobs=[group], clock=clock) as runner:
+        await runner.enqueue_many([call.bind(7) for _ in range(5)])
+        await runner.run_until_idle()
+        started = clock.time
+        used = await runner.limits.get("api", key=7)
+        assert (used.taken, used.waiting, used.began_at) == (2, 3, started)
+        assert used.free_at == started + timedelta(hours=1)
+        await runner.limits.restart("api", key=7)
+        await runner.run_until_idle()
+        used = await runner.limits.get("api", key=7)
+        assert (used.taken, used.waiting) == (2, 1)
+        with pytest.raises(UnknownLimit):
+            await runner.limits.restart("other", key=7)
+    assert "rate restarted: what has started counts no more for api and the key 7" in caplog.messages
+
+
+async def test_a_limit_has_no_count_that_could_begin_anew() -> None:
+    group, _ = waiting_group(asyncio.Event())
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        with pytest.raises(InvalidOption, match="the name of a rate: a limit counts what runs"):
+            await runner.limits.restart(NAME, key=7)
+
+
+async def test_a_job_is_counted_by_a_fixed_key_beside_the_limits_of_its_type() -> None:
+    gate = asyncio.Event()
+    group, call = waiting_group(gate)
+    queue = call.using(limits=[DECLARED, Limit(1, key=Fixed("queue", "letters"))])
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        await runner.limits.change(NAME, 2, key=7, pin=False)
+        await runner.enqueue_many([queue.bind(7), queue.bind(8), call.bind(7), call.bind(7)])
+        await until(lambda: runner.stats().running == 2)
+        assert (await runner.limits.get("call: limit by queue", key="letters")).waiting == 1
+        assert (await runner.limits.get(NAME, key=7)).state.most == 2  # no job has set it anew
+        gate.set()
+        await until(lambda: runner.stats().completed == 4)
 
 
 async def test_a_job_may_have_other_limits_than_its_type_or_none() -> None:

@@ -19,10 +19,12 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import (
+    END,
     ChangeLimit,
     Lane,
     LimitedLane,
     PauseLimit,
+    RestartRate,
     StoredLimit,
     lane_of,
 )
@@ -127,6 +129,15 @@ class Limits:
             self.meters.look_at(write.until)
         if is_known and not (isinstance(write, PauseLimit) and write.paused):
             self.lines.free_limit(write.name, write.key)
+        return is_known
+
+    def restart(self, write: RestartRate) -> bool:
+        """See `RestartRate`."""
+        meter = f"{write.name}{END}{write.key}"
+        is_known = write.name in self.meters.limits.stored
+        if is_known:
+            self.meters.restart(meter)
+            self.lines.free(meter)
         return is_known
 
     def start(self, text: str, lane: Lane, job_id: int) -> None:

@@ -9,11 +9,15 @@ from typing import Any
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.limits import (
+    END,
     LaneState,
     LimitRow,
     ListLimits,
     LookAtLane,
+    LookAtMeter,
     MeterState,
+    MeterUse,
+    Starts,
     StoredLimit,
     capacity_in,
     free_at,
@@ -43,6 +47,20 @@ def look_at_lane(connection: sqlite3.Connection, sql: Sql, query: LookAtLane) ->
     return LaneState(tuple(state for state in found if state is not None), before)
 
 
+def look_at_meter(connection: sqlite3.Connection, sql: Sql, query: LookAtMeter) -> MeterUse | None:
+    """See `LookAtMeter`."""
+    meter = f"{query.name}{END}{query.key}"
+    running = _count_running(connection, sql, (meter,))
+    state = _look_at_meter(connection, sql, meter, running[meter], query.now)
+    if state is None:
+        return None
+    starts = [] if state.limit.per is None else _starts(connection, sql, meter, state.limit, query.now)
+    found = connection.execute(sql["pending_of_limit"], {"name": query.name, "meter": meter, "now": query.now})
+    counted = [(count, due) for lane, count, due in found.fetchall() if meter in lane_of(lane).meters]
+    waiting, pending = sum([due for _, due in counted]), sum([count for count, _ in counted])
+    return MeterUse(state, starts[0][0] if starts else None, waiting, pending)
+
+
 def _look_at_meter(
     connection: sqlite3.Connection, sql: Sql, meter: str, running: int, now: int
 ) -> MeterState | None:  # fmt: skip
@@ -58,10 +76,16 @@ def _look_at_meter(
     if row.per is None or row.most is None:
         return MeterState(row, running, None)
     limit = StoredLimit(name, row.most, row.per)
-    logs = connection.execute(sql["starts_of_meter"], (meter,)).fetchall()
-    starts = within([(at, count) for at, count in json.loads(logs[0][0])] if logs else [], limit, now)
+    starts = _starts(connection, sql, meter, row, now)
     is_exhausted = capacity_in(starts, limit) <= 0
     return MeterState(row, sum([count for _, count in starts]), free_at(starts, limit) if is_exhausted else None)
+
+
+def _starts(connection: sqlite3.Connection, sql: Sql, meter: str, row: LimitRow, now: int) -> Starts:
+    """The starts that a rate counts."""
+    logs = connection.execute(sql["starts_of_meter"], (meter,)).fetchall()
+    found = [(at, count) for at, count in json.loads(logs[0][0])] if logs else []
+    return within(found, StoredLimit(row.name, row.most or 0, row.per), now)
 
 
 def _count_running(connection: sqlite3.Connection, sql: Sql, meters: tuple[str, ...]) -> Counter[str]:

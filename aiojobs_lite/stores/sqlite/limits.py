@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_of
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits, StoredLimit, lane_of
 from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NEVER, Bound
 from aiojobs_lite.stores.sqlite.expiries import expire_those
 from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE
@@ -344,3 +344,8 @@ def set_limits(transaction: Transaction, write: SetLimits) -> tuple[StoredLimit,
 def change_limit(transaction: Transaction, write: ChangeLimit | PauseLimit) -> bool:
     """See `ChangeLimit` and `PauseLimit`."""
     return transaction.limits.change(write)
+
+
+def restart_rate(transaction: Transaction, write: RestartRate) -> bool:
+    """See `RestartRate`."""
+    return transaction.limits.restart(write)

@@ -200,6 +200,12 @@ class Meters:
         self._look_for_next_free()
         return found
 
+    def restart(self, meter: str) -> None:
+        """No start counts any more that a rate has counted."""
+        rate = self._rate(meter)
+        if rate.starts:
+            self._set_rate(meter, rate._replace(starts=[]))
+
     def move_back(self, tolerance: int) -> None:
         """The clock was set right: what it noted while it was ahead started now."""
         self.flush()

@@ -14,7 +14,7 @@ from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocu
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.events import DeliverEvents, PlaceHeld, PruneEvents, SendEvents, SetListeners
 from aiojobs_lite.model.job import NewJob, Status
-from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import (
@@ -97,6 +97,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Release: held.release,
     Report: progress.report,
     Reschedule: moves.reschedule,
+    RestartRate: limits.restart_rate,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,
     SaveRan: steps.save_ran,

@@ -28,6 +28,7 @@ one file for each group.
 | `LimitChanged` | info | a limit by key was changed, by the code of a runner that started or by a call |
 | `LimitPaused` | warning | no runner starts jobs of a limit by key until it is resumed |
 | `LimitResumed` | info | a paused limit by key was resumed |
+| `RateRestarted` | info | the count of a rate began anew for a key |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
 | `ProcessSuspended` | warning | nothing of the process ran for over a second; no job is the cause |
@@ -73,7 +74,7 @@ from aiojobs_lite.telemetry.facts.jobs import (
     ResultNotStored,
     RetryRequested,
 )
-from aiojobs_lite.telemetry.facts.limits import LimitChanged, LimitPaused, LimitResumed
+from aiojobs_lite.telemetry.facts.limits import LimitChanged, LimitPaused, LimitResumed, RateRestarted
 from aiojobs_lite.telemetry.facts.owners import (
     DrainFinished,
     DrainStarted,
@@ -126,6 +127,7 @@ __all__ = [
     "OwnerRescued",
     "PayloadsUnfit",
     "ProcessSuspended",
+    "RateRestarted",
     "RepeatedOutsideSteps",
     "ResultNotStored",
     "RetryRequested",

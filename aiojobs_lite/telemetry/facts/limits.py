@@ -64,5 +64,15 @@ class LimitResumed(Fact):
         return {"key": _key(self.key)}
 
 
+@dataclass(frozen=True, slots=True)
+class RateRestarted(Fact):
+    """This runner began the count of a rate anew, for one key. `key`: as JSON."""
+
+    part = "engine"
+    text = "rate restarted: what has started counts no more for {limit} and the key {key}"
+    limit: str
+    key: str
+
+
 def _key(key: str | None) -> str:
     return "every key" if key is None else f"the key {key}"

@@ -156,6 +156,8 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("first_due_in_lane", "INDEX aiojobs_lanes_line (line=? AND priority=? AND ready_at<?)"),
         ("first_due_in_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
         ("before_in_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("pending_of_limit", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("pending_of_limit", "INDEX aiojobs_jobs_pending (type=?)"),
         ("ordered_after", "INDEX aiojobs_jobs_ordered (type=? AND scheduled_at>?)"),
         ("waiting_after", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
         ("limit_row", "aiojobs_limits USING PRIMARY KEY (key=? AND name=?)"),

@@ -24,7 +24,7 @@ from aiojobs_lite.model.batches import (
 from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
 from aiojobs_lite.model.events import DeliverEvents, Listener, PlaceHeld, PruneEvents, SetListeners
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
-from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
@@ -111,6 +111,7 @@ def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
         PutDocument("k", "b", "1"),
         DeleteDocument("k", "b"),
         PruneDocuments(1),
+        RestartRate("l", "7"),
     ]
 
 

@@ -1,0 +1,67 @@
+"""What a limit counts for one key, and a rate whose count begins anew."""
+
+from __future__ import annotations
+
+from aiojobs_lite.model.limits import LimitRow, LookAtMeter, MeterState, MeterUse, PauseLimit, RestartRate
+from aiojobs_lite.model.writes import Insert
+from aiojobs_lite.stores.base import Store
+from tests.helpers.conformance.limits import ONE, SECOND, THREE_A_MINUTE, TWO, ids, keyed, set_limits
+from tests.helpers.stores import answers, at, claim, claimed, complete, hold, inserted, one, running
+
+
+class UsesOfLimits:
+    async def test_a_limit_tells_what_runs_waits_and_is_due_later(self, store: Store) -> None:
+        await set_limits(store, TWO, ONE)
+        await running(store, keyed((TWO, "a")), keyed((TWO, "a"), (ONE, "b")))
+        await inserted(
+            store, keyed((TWO, "a")), keyed((TWO, "a"), due=9), keyed((TWO, "b")), keyed((ONE, "a")),
+            keyed((ONE, "b"), (TWO, "a"), priority=0),
+        )  # fmt: skip
+        assert ids(await claimed(store)) == [5, 6]
+        used = await store.ask(LookAtMeter(TWO.name, '"a"', at(5)))
+        assert used == MeterUse(MeterState(LimitRow(TWO.name, '"a"', 2, None), 2, None), None, 2, 3)
+        assert await store.ask(LookAtMeter("no such", '"a"', at(5))) is None
+
+    async def test_jobs_that_are_held_are_not_counted_and_a_lane_that_is_ordered_is(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, 1), is_ordered=True))
+        await inserted(store, *(keyed((ONE, 1), is_ordered=True) for _ in range(3)))
+        (held,) = await running(store, keyed((TWO, 1), (ONE, 2)))
+        await one(store, hold(held))
+        assert await claimed(store) == []
+        used = await store.ask(LookAtMeter(ONE.name, "1", at(0)))
+        assert used is not None
+        assert (used.state.taken, used.waiting, used.pending) == (1, 3, 3)
+        used = await store.ask(LookAtMeter(ONE.name, "2", at(0)))
+        assert used is not None
+        assert (used.state.taken, used.waiting, used.pending) == (0, 0, 0)
+        await one(store, complete(first))
+
+    async def test_the_count_of_a_rate_begins_anew_for_one_key_and_its_jobs_start(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE)
+        rows = tuple(keyed((THREE_A_MINUTE, key)) for key in (1, 1, 1, 1, 2, 2, 2, 2))
+        _, answer = await answers(store, Insert(rows), claim())
+        assert ids(answer.jobs) == [1, 2, 3, 5, 6, 7]
+        used = await store.ask(LookAtMeter(THREE_A_MINUTE.name, "1", at(30)))
+        row = LimitRow(THREE_A_MINUTE.name, "1", 3, 60 * SECOND)
+        assert used == MeterUse(MeterState(row, 3, at(60)), at(0), 1, 1)
+        is_known, answer = await answers(store, RestartRate(THREE_A_MINUTE.name, "1"), claim(), now=30)
+        assert is_known
+        assert ids(answer.jobs) == [4]
+        used = await store.ask(LookAtMeter(THREE_A_MINUTE.name, "1", at(30)))
+        assert used == MeterUse(MeterState(row, 1, None), at(30), 0, 0)
+        assert await one(store, RestartRate("no such", "1")) is False
+        assert await claimed(store, now=59) == []
+        assert ids(await claimed(store, now=60)) == [8]
+
+    async def test_a_rate_that_is_restarted_while_it_is_paused_counts_nothing(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE)
+        await answers(store, Insert(tuple(keyed((THREE_A_MINUTE, 1)) for _ in range(4))), claim())
+        await one(store, PauseLimit(THREE_A_MINUTE.name, "1", paused=True, by="ops"))
+        await one(store, RestartRate(THREE_A_MINUTE.name, "1"))
+        assert await claimed(store, now=30) == []
+        used = await store.ask(LookAtMeter(THREE_A_MINUTE.name, "1", at(30)))
+        assert used is not None
+        assert (used.state.taken, used.waiting, used.state.limit.pause is not None) == (0, 1, True)
+        await one(store, PauseLimit(THREE_A_MINUTE.name, "1", paused=False))
+        assert ids(await claimed(store, now=30)) == [4]
