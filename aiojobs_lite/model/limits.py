@@ -174,22 +174,22 @@ class MeterUse(NamedTuple):
     pending: int
 
 
-class LookAtMeter(NamedTuple):
-    """What a limit counts for one key at an instant. Answer: a `MeterUse`; None if there is no such limit.
+class LookAtMeters(NamedTuple):
+    """What a limit counts for some keys at an instant. Answer: a `MeterUse` for each; None if there is no such limit.
 
-    Costs the pending jobs of the types that it counts.
+    Costs the pending jobs of the types that it counts, once for all keys.
 
     Attributes:
         name: Its name.
-        key: The key, as JSON.
+        keys: The keys, as JSON.
         now: The instant.
     """
 
     name: str
-    key: str
+    keys: tuple[str, ...]
     now: int
 
-    def answer(self) -> MeterUse | None:
+    def answer(self) -> list[MeterUse] | None:
         """See `Query`."""
         unanswered()
 

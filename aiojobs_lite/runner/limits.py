@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from aiojobs_lite.clock import MICROSECONDS, after, to_datetime, to_micros
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, UnknownLimit
-from aiojobs_lite.handlers.checks import check_aware, check_flag
+from aiojobs_lite.handlers.checks import check_aware, check_each, check_flag
 from aiojobs_lite.handlers.limits import find_problem
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limit_values import check_most, is_name_of_ordered, period_of
@@ -21,7 +21,8 @@ from aiojobs_lite.model.limits import (
     ChangeLimit,
     LimitRow,
     ListLimits,
-    LookAtMeter,
+    LookAtMeters,
+    MeterUse,
     PauseLimit,
     RestartRate,
     SetLimits,
@@ -163,16 +164,21 @@ class JobLimits:
             UnknownLimit: If the database has none of this name.
             InvalidOption: If the key cannot be one.
         """
-        engine, now = self._access.engine, self._access.engine.now()
-        found = await engine.ask(LookAtMeter(_check_name(limit), _check_one_key(key), now))
+        (found,) = await self.get_many(limit, [key])
+        return found
+
+    async def get_many(self, limit: str, keys: Iterable[LimitKey]) -> builtins.list[LimitUse]:
+        """Where a limit stands for each of some keys; costs no more than for one.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If one of the keys cannot be one.
+        """
+        engine, wanted = self._access.engine, tuple([_check_one_key(key) for key in check_each("keys", keys, "keys")])
+        found = await engine.ask(LookAtMeters(_check_name(limit), wanted, engine.now()))
         if found is None:
             raise await _unknown(engine, limit)
-        state, began_at = found.state, found.began_at
-        return LimitUse(
-            _state(state.limit, state.limit.pause), state.taken, found.waiting, found.pending,
-            None if began_at is None else to_datetime(began_at),
-            None if state.free_at is None else to_datetime(state.free_at),
-        )  # fmt: skip
+        return [_use(one) for one in found]
 
     async def restart(self, limit: str, *, key: LimitKey) -> None:
         """Begins the count of a rate anew for one key: what has started in its period counts no more.
@@ -243,3 +249,10 @@ def _state(row: LimitRow, pause: Pause | None) -> LimitState:
     per = None if row.per is None else row.per / MICROSECONDS
     since, by, until = (None, None, None) if pause is None else (pause.since, pause.by, pause.until)
     return LimitState(row.name, key, row.most, per, row.is_pinned, pause is not None, since, by, until)
+
+
+def _use(use: MeterUse) -> LimitUse:
+    limit, taken, free_at = use.state
+    began = None if use.began_at is None else to_datetime(use.began_at)
+    free = None if free_at is None else to_datetime(free_at)
+    return LimitUse(_state(limit, limit.pause), taken, use.waiting, use.pending, began, free)

@@ -15,7 +15,7 @@ from aiojobs_lite.model.limits import (
     LimitedLane,
     LimitRow,
     LookAtLane,
-    LookAtMeter,
+    LookAtMeters,
     MeterState,
     MeterUse,
     PauseLimit,
@@ -131,16 +131,22 @@ def restart(rows: Rows, write: RestartRate) -> bool:
     return (write.name, None) in rows.limits
 
 
-def look_at_meter(rows: Rows, query: LookAtMeter) -> MeterUse | None:
-    """See `LookAtMeter`."""
-    row, meter = counting(rows, query.name, query.key, query.now), f"{query.name}\n{query.key}"
+def look_at_meters(rows: Rows, query: LookAtMeters) -> list[MeterUse] | None:
+    """See `LookAtMeters`."""
+    found = [_use(rows, query.name, key, query.now) for key in query.keys]
+    uses = [use for use in found if use is not None]
+    return uses if len(uses) == len(found) else None
+
+
+def _use(rows: Rows, name: str, key: str, now: int) -> MeterUse | None:
+    row, meter = counting(rows, name, key, now), f"{name}\n{key}"
     if row is None:
         return None
     counted = [job for job in rows.claimable() if job.lane is not None and meter in lane_of(job.lane).meters]
-    due = [job for job in counted if to_micros(job.scheduled_at) <= query.now]
+    due = [job for job in counted if to_micros(job.scheduled_at) <= now]
     per = row.per
-    starts = [] if per is None else [at for at in sorted(rows.starts.get(meter, ())) if at > query.now - per]
-    return MeterUse(_meter_state(rows, meter, row, query.now), min(starts, default=None), len(due), len(counted))
+    starts = [] if per is None else [at for at in sorted(rows.starts.get(meter, ())) if at > now - per]
+    return MeterUse(_meter_state(rows, meter, row, now), min(starts, default=None), len(due), len(counted))
 
 
 def look_at_lane(rows: Rows, query: LookAtLane) -> LaneState:

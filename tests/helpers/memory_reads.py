@@ -22,7 +22,7 @@ from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.limits import (
     ListLimits,
     LookAtLane,
-    LookAtMeter,
+    LookAtMeters,
 )
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
@@ -101,7 +101,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     ListDocuments: memory_documents.list_documents,
     ListLimits: lambda rows, _query: memory_limits.listed(rows),
     LookAtLane: memory_limits.look_at_lane,
-    LookAtMeter: memory_limits.look_at_meter,
+    LookAtMeters: memory_limits.look_at_meters,
     ListAfter: memory_after.list_after,
     ListAhead: memory_ahead.ahead,
     ListDead: list_dead,

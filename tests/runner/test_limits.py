@@ -279,6 +279,7 @@ async def test_a_limit_is_looked_at_for_one_key() -> None:
         await until(lambda: runner.stats().running == 2)
         used = await runner.limits.get(NAME, key=7)
         assert used == LimitUse(LimitState(NAME, 7, 1), taken=1, waiting=2, pending=3)
+        assert [one.taken for one in await runner.limits.get_many(NAME, [8, 9])] == [1, 0]
         with pytest.raises(UnknownLimit):
             await runner.limits.get("api", key=7)
         with pytest.raises(InvalidOption, match="one key: each counts for itself"):

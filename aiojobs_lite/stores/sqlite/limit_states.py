@@ -14,7 +14,7 @@ from aiojobs_lite.model.limits import (
     LimitRow,
     ListLimits,
     LookAtLane,
-    LookAtMeter,
+    LookAtMeters,
     MeterState,
     MeterUse,
     Starts,
@@ -47,18 +47,25 @@ def look_at_lane(connection: sqlite3.Connection, sql: Sql, query: LookAtLane) ->
     return LaneState(tuple(state for state in found if state is not None), before)
 
 
-def look_at_meter(connection: sqlite3.Connection, sql: Sql, query: LookAtMeter) -> MeterUse | None:
-    """See `LookAtMeter`."""
-    meter = f"{query.name}{END}{query.key}"
-    running = _count_running(connection, sql, (meter,))
-    state = _look_at_meter(connection, sql, meter, running[meter], query.now)
-    if state is None:
-        return None
-    starts = [] if state.limit.per is None else _starts(connection, sql, meter, state.limit, query.now)
-    found = connection.execute(sql["pending_of_limit"], {"name": query.name, "meter": meter, "now": query.now})
-    counted = [(count, due) for lane, count, due in found.fetchall() if meter in lane_of(lane).meters]
-    waiting, pending = sum([due for _, due in counted]), sum([count for count, _ in counted])
-    return MeterUse(state, starts[0][0] if starts else None, waiting, pending)
+def look_at_meters(connection: sqlite3.Connection, sql: Sql, query: LookAtMeters) -> list[MeterUse] | None:
+    """See `LookAtMeters`."""
+    meters = tuple([f"{query.name}{END}{key}" for key in query.keys])
+    running = _count_running(connection, sql, meters)
+    states = [_look_at_meter(connection, sql, meter, running[meter], query.now) for meter in meters]
+    part = meters[0] if len(meters) == 1 else query.name + END
+    found = connection.execute(sql["pending_of_limit"], {"name": query.name, "part": part, "now": query.now})
+    pending, due = Counter[str](), Counter[str]()
+    for lane, count, of_these in found:
+        for meter in lane_of(lane).meters:
+            pending[meter] += count
+            due[meter] += of_these
+    uses = []
+    for meter, state in zip(meters, states, strict=True):
+        if state is None:
+            return None
+        starts = [] if state.limit.per is None else _starts(connection, sql, meter, state.limit, query.now)
+        uses.append(MeterUse(state, starts[0][0] if starts else None, due[meter], pending[meter]))
+    return uses
 
 
 def _look_at_meter(

@@ -20,7 +20,7 @@ FROM aiojobs_meters
 WHERE meter = ?;
 
 -- name: pending_of_limit
--- The pending jobs that a limit may count for a key, by lane: how many, and how many of them are due.
+-- The pending jobs that a limit may count, by lane: how many, and how many of them are due.
 SELECT lane, count(*), sum(scheduled_at <= :now)
 FROM (
     SELECT ordinary.lane, ordinary.scheduled_at
@@ -30,12 +30,12 @@ FROM (
         AND ordinary.status = 'pending'
         AND ordinary.held IS NULL
         AND ordinary.place IS NULL
-        AND instr(ordinary.lane, :meter) > 0
+        AND instr(ordinary.lane, :part) > 0
     UNION ALL
     SELECT waiting.lane, waiting.scheduled_at
     FROM aiojobs_lanes
     CROSS JOIN aiojobs_jobs AS waiting ON waiting.lane = aiojobs_lanes.lane
-    WHERE instr(aiojobs_lanes.lane, :meter) > 0
+    WHERE instr(aiojobs_lanes.lane, :part) > 0
         AND waiting.place IS NOT NULL
         AND waiting.status = 'pending'
         AND waiting.held IS NULL

@@ -15,7 +15,7 @@ from aiojobs_lite.model.documents import GetDocument, ListDocuments
 from aiojobs_lite.model.events import FindEvents
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
-from aiojobs_lite.model.limits import ListLimits, LookAtLane, LookAtMeter
+from aiojobs_lite.model.limits import ListLimits, LookAtLane, LookAtMeters
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
@@ -50,7 +50,7 @@ from aiojobs_lite.stores.sqlite.documents import get_document, list_documents
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.events import find_events
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
-from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane, look_at_meter
+from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane, look_at_meters
 from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
@@ -108,7 +108,7 @@ def find_sql(sql: Sql, query: FindJobs) -> str:
 
 def may_walk(query: Query[Any]) -> bool:
     """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
-    if isinstance(query, ListAhead | ListDead | LookAtMeter):
+    if isinstance(query, ListAhead | ListDead | LookAtMeters):
         return True
     return isinstance(query, FindJobs) and query.ids is None and not _is_of_processing(query)
 
@@ -187,7 +187,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListDead: list_dead,
     ListDocuments: list_documents,
     ListLimits: list_limits,
-    LookAtMeter: look_at_meter,
+    LookAtMeters: look_at_meters,
     ListEndedAhead: list_ended_ahead,
     ListMovedAhead: list_moved_ahead,
     ListSchedules: list_schedules,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.model.limits import LimitRow, LookAtMeter, MeterState, MeterUse, PauseLimit, RestartRate
+from aiojobs_lite.model.limits import LimitRow, LookAtMeters, MeterState, MeterUse, PauseLimit, RestartRate
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.base import Store
 from tests.helpers.conformance.limits import ONE, SECOND, THREE_A_MINUTE, TWO, ids, keyed, set_limits
 from tests.helpers.stores import answers, at, claim, claimed, complete, hold, inserted, one, running
+
+
+async def use(store: Store, name: str, key: str, now: int) -> MeterUse | None:
+    """What a limit counts for one key."""
+    found = await store.ask(LookAtMeters(name, (key,), now))
+    return None if found is None else found[0]
 
 
 class UsesOfLimits:
@@ -18,9 +24,12 @@ class UsesOfLimits:
             keyed((ONE, "b"), (TWO, "a"), priority=0),
         )  # fmt: skip
         assert ids(await claimed(store)) == [5, 6]
-        used = await store.ask(LookAtMeter(TWO.name, '"a"', at(5)))
+        used = await use(store, TWO.name, '"a"', at(5))
         assert used == MeterUse(MeterState(LimitRow(TWO.name, '"a"', 2, None), 2, None), None, 2, 3)
-        assert await store.ask(LookAtMeter("no such", '"a"', at(5))) is None
+        assert await use(store, "no such", '"a"', at(5)) is None
+        many = await store.ask(LookAtMeters(TWO.name, ('"b"', '"a"', '"c"'), at(9)))
+        assert many is not None
+        assert [(one.state.taken, one.waiting, one.pending) for one in many] == [(1, 0, 0), (2, 3, 3), (0, 0, 0)]
 
     async def test_jobs_that_are_held_are_not_counted_and_a_lane_that_is_ordered_is(self, store: Store) -> None:
         await set_limits(store, ONE)
@@ -29,10 +38,10 @@ class UsesOfLimits:
         (held,) = await running(store, keyed((TWO, 1), (ONE, 2)))
         await one(store, hold(held))
         assert await claimed(store) == []
-        used = await store.ask(LookAtMeter(ONE.name, "1", at(0)))
+        used = await use(store, ONE.name, "1", at(0))
         assert used is not None
         assert (used.state.taken, used.waiting, used.pending) == (1, 3, 3)
-        used = await store.ask(LookAtMeter(ONE.name, "2", at(0)))
+        used = await use(store, ONE.name, "2", at(0))
         assert used is not None
         assert (used.state.taken, used.waiting, used.pending) == (0, 0, 0)
         await one(store, complete(first))
@@ -42,13 +51,13 @@ class UsesOfLimits:
         rows = tuple(keyed((THREE_A_MINUTE, key)) for key in (1, 1, 1, 1, 2, 2, 2, 2))
         _, answer = await answers(store, Insert(rows), claim())
         assert ids(answer.jobs) == [1, 2, 3, 5, 6, 7]
-        used = await store.ask(LookAtMeter(THREE_A_MINUTE.name, "1", at(30)))
+        used = await use(store, THREE_A_MINUTE.name, "1", at(30))
         row = LimitRow(THREE_A_MINUTE.name, "1", 3, 60 * SECOND)
         assert used == MeterUse(MeterState(row, 3, at(60)), at(0), 1, 1)
         is_known, answer = await answers(store, RestartRate(THREE_A_MINUTE.name, "1"), claim(), now=30)
         assert is_known
         assert ids(answer.jobs) == [4]
-        used = await store.ask(LookAtMeter(THREE_A_MINUTE.name, "1", at(30)))
+        used = await use(store, THREE_A_MINUTE.name, "1", at(30))
         assert used == MeterUse(MeterState(row, 1, None), at(30), 0, 0)
         assert await one(store, RestartRate("no such", "1")) is False
         assert await claimed(store, now=59) == []
@@ -60,7 +69,7 @@ class UsesOfLimits:
         await one(store, PauseLimit(THREE_A_MINUTE.name, "1", paused=True, by="ops"))
         await one(store, RestartRate(THREE_A_MINUTE.name, "1"))
         assert await claimed(store, now=30) == []
-        used = await store.ask(LookAtMeter(THREE_A_MINUTE.name, "1", at(30)))
+        used = await use(store, THREE_A_MINUTE.name, "1", at(30))
         assert used is not None
         assert (used.state.taken, used.waiting, used.state.limit.pause is not None) == (0, 1, True)
         await one(store, PauseLimit(THREE_A_MINUTE.name, "1", paused=False))
