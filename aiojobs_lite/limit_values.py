@@ -10,7 +10,8 @@ from aiojobs_lite.errors import InvalidOption
 ORDERED: Final = "ordered"
 """Stands in the lane of an ordered job in place of its priority, and in the name of its limit."""
 
-_MOST_AT_ONCE: Final = 1_000_000
+UNLIMITED: Final = 1_000_000
+"""The most that a limit or a rate allows: more than ever run or start."""
 
 
 def check_most(most: object) -> int:
@@ -19,8 +20,8 @@ def check_most(most: object) -> int:
     Raises:
         InvalidOption: If it cannot be that.
     """
-    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MOST_AT_ONCE:
-        raise InvalidOption("most", most, f"a whole number from 1 to {_MOST_AT_ONCE:,}")
+    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= UNLIMITED:
+        raise InvalidOption("most", most, f"a whole number from 1 to {UNLIMITED:,}")
     return most
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from aiojobs_lite.http.group import Http
 from aiojobs_lite.http.signing.bodies import TOO_LARGE, collect
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
+from aiojobs_lite.qstash.limits import MessageLimits
 from aiojobs_lite.qstash.settings import QStashSettings
 from aiojobs_lite.runner.runner import JobRunner
 
@@ -28,12 +29,17 @@ class Api:
         http: The deliveries.
         settings: What the application is set to.
         signer: Signs the deliveries; has the keys.
+        limits: Makes the limits of messages.
     """
 
     runner: JobRunner
     http: Http
     settings: QStashSettings
     signer: StoredSigner
+    limits: MessageLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", MessageLimits(self.runner.limits))
 
 
 Endpoint = Callable[[Api, Request], Awaitable[Response]]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.qstash.durations import whole_seconds
 
 _KEY_HEADER = "Upstash-Flow-Control-Key"
 _VALUE_HEADER = "Upstash-Flow-Control-Value"
-_WEEK_S = 7 * 86400
+LONGEST_FLOW_PERIOD_S: Final = 7 * 86400
 _EXPECTED = "parallelism=, rate= (integers from 1) or period= (at most a week), each once, such as rate=5, period=60s"
 
 
@@ -44,7 +45,7 @@ def flow_control(key: str, value: str) -> FlowControl:
         if name in found or name not in {"parallelism", "rate", "period"}:
             raise InvalidOption(_VALUE_HEADER, value, _EXPECTED)
         number = whole_seconds(text, _VALUE_HEADER) if name == "period" else _count(text)
-        if not 0 < number <= (_WEEK_S if name == "period" else number):
+        if not 0 < number <= (LONGEST_FLOW_PERIOD_S if name == "period" else number):
             raise InvalidOption(_VALUE_HEADER, value, _EXPECTED)
         found[name] = number
     return FlowControl(key, found.get("parallelism"), found.get("rate"), found.get("period", 1))

@@ -20,7 +20,9 @@ from aiojobs_lite.qstash.api import Api, ApiError
 from aiojobs_lite.qstash.destination import Destination
 from aiojobs_lite.qstash.groups import GroupEndpoint, endpoints_of
 from aiojobs_lite.qstash.headers import DEFAULT_RETRIES, CallbackOptions, MessageOptions
+from aiojobs_lite.qstash.limits import GivenLimits
 from aiojobs_lite.qstash.names import given_name
+from aiojobs_lite.qstash.queues import parallelism_of
 from aiojobs_lite.qstash.times import milliseconds
 
 _NO_TYPE: Final = ("Content-Type", "")  # then none is delivered
@@ -69,14 +71,23 @@ async def deliveries_of(api: Api, outgoing: Outgoing) -> list[Delivery]:
     if len(outgoing.body) > api.http.largest_body:
         raise ApiError(413, f"{TOO_LARGE}: at most {api.http.largest_body:,} bytes are taken")
     destination = outgoing.destination
-    if destination.is_url:
-        return [_delivery(api, outgoing, GroupEndpoint(destination.text))]
-    return [_delivery(api, outgoing, one) for one in await endpoints_of(api, destination.text)]
+    is_url = destination.is_url
+    endpoints = [GroupEndpoint(destination.text)] if is_url else await endpoints_of(api, destination.text)
+    publishes = [publish_of_message(outgoing, endpoint) for endpoint in endpoints]
+    limits = await _limits(api, outgoing)
+    return [_delivery(api, outgoing, publish, limits) for publish in publishes]
 
 
-def _delivery(api: Api, outgoing: Outgoing, endpoint: GroupEndpoint) -> Delivery:
-    publish = publish_of_message(outgoing, endpoint)
+async def _limits(api: Api, outgoing: Outgoing) -> GivenLimits | None:
+    queue = outgoing.queue or outgoing.options.queue
+    counted = None if queue is None else (queue, await parallelism_of(api, queue))
+    return await api.limits.of(outgoing.options.flow, counted)
+
+
+def _delivery(api: Api, outgoing: Outgoing, publish: Publish, limits: GivenLimits | None) -> Delivery:
     request = api.http.delivery.request(publish)
+    if limits is not None:
+        request = request.using(limits=limits)
     repeated = _repeat_key(outgoing, publish.url)
     if repeated is not None:
         window = api.settings.deduplicate_for

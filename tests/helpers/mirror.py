@@ -96,6 +96,7 @@ ELSEWHERE: Final = {
     "model/schedule_rows.py": Suite(f"{_CONFORMANCE}/stored_schedules.py", _EACH_STORE),
     "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),
+    "qstash/limits.py": Suite("tests/qstash/test_flow.py", "what a message brings counts there, and in test_queues.py"),
     "qstash/names.py": Suite("tests/qstash/test_groups.py", "each endpoint refuses what is no name"),
     "qstash/times.py": Suite("tests/qstash/test_groups.py", "each object of the API has times"),
     "sizes.py": Suite("tests/test_reference.py", "each limit is compared with the documented table"),

@@ -1,0 +1,150 @@
+"""The endpoints of queues, and in what order their messages are delivered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+
+from aiojobs_lite import JobRunner
+from aiojobs_lite.http import PER_HOST_LIMIT
+from tests.helpers.endpoints import Received, endpoint, local, reply
+from tests.helpers.qstash import serving
+from tests.helpers.waiting import until
+
+
+async def queue(api: httpx.AsyncClient, name: str) -> Any:
+    found = await api.get(f"/v2/queues/{name}")
+    assert found.status_code == 200, found.text
+    return found.json()
+
+
+async def test_a_queue_is_made_changed_listed_and_deleted() -> None:
+    async with serving() as api:
+        made = await api.post("/v2/queues", json={"queueName": "letters"})
+        assert (made.status_code, made.content) == (200, b"")
+        found = await queue(api, "letters")
+        created_at, updated_at = found.pop("createdAt"), found.pop("updatedAt")
+        assert found == {"name": "letters", "parallelism": 1, "lag": 0, "paused": False}
+        await api.post("/v2/queues", json={"queueName": "letters", "parallelism": 5, "paused": True})
+        await api.post("/v2/queues", json={"queueName": "bills", "parallelism": 2})
+        listed = (await api.get("/v2/queues")).json()
+        assert [(one["name"], one["parallelism"], one["paused"]) for one in listed] == [
+            ("bills", 2, False), ("letters", 5, True),
+        ]  # fmt: skip
+        assert (listed[1]["createdAt"], listed[1]["updatedAt"] >= updated_at) == (created_at, True)
+        await api.post("/v2/queues", json={"queueName": "letters", "paused": False})
+        found = await queue(api, "letters")
+        assert (found["parallelism"], found["paused"]) == (5, False)
+        for _ in range(2):
+            assert (await api.delete("/v2/queues/letters")).status_code == 200
+        assert [one["name"] for one in (await api.get("/v2/queues")).json()] == ["bills"]
+        gone = await api.get("/v2/queues/letters")
+        assert (gone.status_code, gone.json()) == (
+            404,
+            {"error": "there is no queue 'letters': POST /v2/queues makes it"},
+        )
+        assert (await api.post("/v2/queues/letters/pause")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (None, "the body names no queue"),
+        ([], "the body names no queue"),
+        ({"parallelism": 1}, "the body names no queue"),
+        ({"queueName": "a/b"}, "queueName='a/b'"),
+        ({"queueName": None}, "queueName=None"),
+        ({"queueName": "a", "parallelism": 0}, "parallelism=0"),
+        ({"queueName": "a", "parallelism": "1"}, "parallelism='1'"),
+        ({"queueName": "a", "paused": 1}, "paused=1"),
+    ],
+)
+async def test_what_is_no_queue_is_refused_and_nothing_is_written(body: Any, said: str) -> None:
+    async with serving() as api:
+        refused = await api.post("/v2/queues", json=body)
+        assert refused.status_code == 400
+        assert said in refused.json()["error"]
+        assert (await api.get("/v2/queues")).json() == []
+
+
+async def test_a_paused_queue_takes_messages_and_delivers_none_until_it_is_resumed() -> None:
+    async with endpoint(reply(200)) as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            await api.post("/v2/queues", json={"queueName": "a", "paused": True})
+            await api.post(f"/v2/enqueue/a/{receiver.url}/1", headers={"Upstash-Delay": "1h"})
+            made = await api.post(f"/v2/enqueue/a/{receiver.url}/2")
+            assert made.status_code == 200
+            await runner.run_until_idle()
+            assert (await queue(api, "a"))["lag"] == 2
+            assert receiver.targets == []
+            await api.post("/v2/queues/a/resume")
+            await api.post("/v2/queues/b/resume")
+            await api.post(f"/v2/enqueue/b/{receiver.url}/3")
+            await until(lambda: len(receiver.targets) == 1)
+            assert (await queue(api, "b"))["parallelism"] == 1
+            await api.post("/v2/queues/a/pause")
+            assert (await queue(api, "a"))["paused"] is True
+
+
+async def test_a_queue_of_one_keeps_the_order_over_hosts_and_retries() -> None:
+    failures = Counter[str]()
+
+    async def fails_once(got: Received, writer: asyncio.StreamWriter) -> None:
+        failures[got.target] += 1
+        status = 503 if got.target in {"/0", "/3"} and failures[got.target] == 1 else 200
+        writer.write(reply(status))
+
+    async with endpoint(fails_once) as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            other = receiver.url.replace("127.0.0.1", "localhost")
+            for number in range(6):
+                base = other if number % 2 else receiver.url
+                await api.post(f"/v2/enqueue/q/{base}/{number}", headers={"Upstash-Retry-Delay": "20"})
+            await until(lambda: runner.stats().completed == 6)
+            assert (await queue(api, "q"))["lag"] == 0
+    assert receiver.targets == ["/0", "/0", "/1", "/2", "/3", "/3", "/4", "/5"]
+    assert receiver.most_open == 1
+
+
+async def test_a_queue_of_three_delivers_three_at_once_and_its_host_counts() -> None:
+    gate = asyncio.Event()
+
+    async def waits(_got: Received, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(reply())
+
+    async with endpoint(waits) as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            await api.post("/v2/queues", json={"queueName": "q", "parallelism": 3})
+            for number in range(5):
+                await api.post(f"/v2/enqueue/q/{receiver.url}/{number}")
+            await until(lambda: receiver.open == 3)
+            assert (await queue(api, "q"))["lag"] == 5
+            assert (await runner.limits.get(PER_HOST_LIMIT, key="127.0.0.1")).taken == 3
+            await api.post("/v2/queues", json={"queueName": "q", "parallelism": 4})
+            await until(lambda: receiver.open == 4)
+            gate.set()
+            await until(lambda: runner.stats().completed == 5)
+    assert receiver.most_open == 4
+
+
+async def test_the_messages_of_a_queue_that_is_deleted_are_delivered() -> None:
+    async with endpoint(reply(200)) as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            await api.post("/v2/queues", json={"queueName": "q", "parallelism": 2, "paused": True})
+            await api.post(f"/v2/enqueue/q/{receiver.url}/1")
+            await api.delete("/v2/queues/q")
+            await until(lambda: receiver.targets == ["/1"])
+            assert (await api.get("/v2/queues")).json() == []
