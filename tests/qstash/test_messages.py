@@ -302,12 +302,13 @@ async def test_the_same_id_within_ten_minutes_gives_the_first_message() -> None:
         assert again.json() == {**first.json(), "deduplicated": True}
         assert (await publish(b"1", "b")).status_code == 200
         await api.delete(f"/v2/messages/{first.json()['messageId']}")  # the id counts all the same
+        await runner.jobs.delete(1)  # so it does when the message is gone
         clock.advance(599)
         assert (await publish(b"3", "a")).status_code == 202
         clock.advance(1)
         later = await publish(b"4", "a")
         assert (later.status_code, later.json()["messageId"] != first.json()["messageId"]) == (200, True)
-        assert len(await runner.jobs.list()) == 3
+        assert len(await runner.jobs.list()) == 2
 
 
 async def test_the_window_is_as_the_application_says() -> None:
