@@ -32,12 +32,13 @@ from aiojobs_lite.qstash.groups import GROUP_ROUTES
 from aiojobs_lite.qstash.keys import KEY_ROUTES
 from aiojobs_lite.qstash.messages import MESSAGE_ROUTES
 from aiojobs_lite.qstash.queues import QUEUE_ROUTES
+from aiojobs_lite.qstash.schedules import SCHEDULE_ROUTES
 from aiojobs_lite.qstash.settings import QStashSettings
 from aiojobs_lite.runner.asgi import Message, Receive, Send
 from aiojobs_lite.runner.runner import JobRunner
 
 ALL_ROUTES: Final[tuple[Route, ...]] = (
-    *MESSAGE_ROUTES, *KEY_ROUTES, *GROUP_ROUTES, *QUEUE_ROUTES, *FLOW_ROUTES,
+    *MESSAGE_ROUTES, *KEY_ROUTES, *GROUP_ROUTES, *QUEUE_ROUTES, *FLOW_ROUTES, *SCHEDULE_ROUTES,
 )  # fmt: skip
 """Of all endpoints. Of two that fit a path the first counts."""
 

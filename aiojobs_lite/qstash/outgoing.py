@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -61,8 +61,15 @@ class Delivery(NamedTuple):
     request: Request
 
 
-async def deliveries_of(api: Api, outgoing: Outgoing) -> list[Delivery]:
+async def deliveries_of(
+    api: Api, outgoing: Outgoing, endpoints: Sequence[GroupEndpoint] | None = None
+) -> list[Delivery]:  # fmt: skip
     """The deliveries of what a client publishes.
+
+    Args:
+        api: What publishes.
+        outgoing: What is published.
+        endpoints: Where it goes; None: to its destination.
 
     Raises:
         ApiError: 404, if there is no such URL group; 413, if the body is too large.
@@ -71,8 +78,9 @@ async def deliveries_of(api: Api, outgoing: Outgoing) -> list[Delivery]:
     if len(outgoing.body) > api.http.largest_body:
         raise ApiError(413, f"{TOO_LARGE}: at most {api.http.largest_body:,} bytes are taken")
     destination = outgoing.destination
-    is_url = destination.is_url
-    endpoints = [GroupEndpoint(destination.text)] if is_url else await endpoints_of(api, destination.text)
+    if endpoints is None:
+        is_url = destination.is_url
+        endpoints = [GroupEndpoint(destination.text)] if is_url else await endpoints_of(api, destination.text)
     publishes = [publish_of_message(outgoing, endpoint) for endpoint in endpoints]
     limits = await _limits(api, outgoing)
     return [_delivery(api, outgoing, publish, limits) for publish in publishes]
