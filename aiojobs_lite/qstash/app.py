@@ -21,6 +21,7 @@ from aiojobs_lite.errors import (
     RunnerError,
     ScheduleNotFound,
     StoreUnavailable,
+    UnknownJobType,
     UnknownLimit,
 )
 from aiojobs_lite.http.group import Http
@@ -44,7 +45,7 @@ ALL_ROUTES: Final[tuple[Route, ...]] = (
 
 _STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
     (JobNotFound, 404), (ScheduleNotFound, 404), (UnknownLimit, 404), (PayloadTooLarge, 413), (QueueFull, 429),
-    (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
+    (UnknownJobType, 500), (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
 )  # fmt: skip
 """What the errors of the library are answered; the first class that fits counts."""
 

@@ -82,8 +82,12 @@ async def deliveries_of(
         is_url = destination.is_url
         endpoints = [GroupEndpoint(destination.text)] if is_url else await endpoints_of(api, destination.text)
     publishes = [publish_of_message(outgoing, endpoint) for endpoint in endpoints]
-    limits = await _limits(api, outgoing)
-    return [_delivery(api, outgoing, publish, limits) for publish in publishes]
+    requests = [api.http.delivery.request(publish) for publish in publishes]
+    limits = await _limits(api, outgoing)  # when all is checked: it makes the queue
+    return [
+        Delivery(publish.url, request.using(limits=limits, unique=_unique(api, outgoing, publish.url)))
+        for publish, request in zip(publishes, requests, strict=True)
+    ]
 
 
 async def _limits(api: Api, outgoing: Outgoing) -> GivenLimits | None:
@@ -92,15 +96,12 @@ async def _limits(api: Api, outgoing: Outgoing) -> GivenLimits | None:
     return await api.limits.of(outgoing.options.flow, counted)
 
 
-def _delivery(api: Api, outgoing: Outgoing, publish: Publish, limits: GivenLimits | None) -> Delivery:
-    request = api.http.delivery.request(publish)
-    if limits is not None:
-        request = request.using(limits=limits)
-    repeated = _repeat_key(outgoing, publish.url)
-    if repeated is not None:
-        window = api.settings.deduplicate_for
-        request = request.using(unique=Unique(lambda _: repeated, scope=window, on_conflict="return"))
-    return Delivery(publish.url, request)
+def _unique(api: Api, outgoing: Outgoing, url: str) -> Unique | None:
+    """What lets no repeat of a message in."""
+    key = _repeat_key(outgoing, url)
+    if key is None:
+        return None
+    return Unique(lambda _: key, scope=api.settings.deduplicate_for, on_conflict="return")
 
 
 def publish_of_message(outgoing: Outgoing, endpoint: GroupEndpoint) -> Publish:
