@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Unpack, cast
 
@@ -12,6 +13,7 @@ from aiojobs_lite.handlers.publish import Publish
 from aiojobs_lite.handlers.request_parts import JSON_TYPE, has_type
 from aiojobs_lite.model.delivery import DeliveryResult
 from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.payloads import arguments_of
 
 DELIVERY: Final = "http.delivery"
 """The name of the job type of deliveries."""
@@ -37,6 +39,11 @@ class Request(ConfiguredJob[[], DeliveryResult]):
         """See `Enqueueable.row`."""
         self._refuse(args, kwargs)
         return self.how.row(self.job_type, self.payload, now)
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of its job by name, those that are secret as well."""
+        found: dict[str, Any] = json.loads(arguments_of(self.payload))
+        return found
 
     def using(self, **options: Unpack[EnqueueOptions]) -> Request:
         """The same delivery with further options of an enqueue, such as `limits` and `unique`."""
@@ -72,7 +79,7 @@ class DeliveryType(JobType[..., DeliveryResult]):
             if (callback := publish.arguments.get(option)) is not None:
                 self.check(option, callback["arguments"]["url"])
                 self.callback(callback, "")
-        return self._request(publish.arguments, publish.options)
+        return self.copied(publish.arguments, publish.options)
 
     def callback(self, callback: Mapping[str, Any], body: str) -> Request:
         """The delivery of a callback, as its source keeps it, with a body of JSON."""
@@ -80,8 +87,9 @@ class DeliveryType(JobType[..., DeliveryResult]):
         headers = [tuple(pair) for pair in arguments.get("headers", ())]
         if not has_type(headers):
             headers.append(("Content-Type", JSON_TYPE))
-        return self._request({**arguments, "headers": headers}, callback["options"])
+        return self.copied({**arguments, "headers": headers}, callback["options"])
 
-    def _request(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> Request:
+    def copied(self, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> Request:
+        """The delivery with these arguments and options, as another one has them, which was checked."""
         how = check_together(AS_DECLARED.extended(self, cast("EnqueueOptions", options)))
         return Request(self, how, self.signature.dump((), arguments))

@@ -59,13 +59,14 @@ def job_of_tick(job_type: JobType[..., Any], schedule: ScheduleRow, tick: int | 
     Raises:
         EnqueueError: If an option of the type or of the schedule finds no key in the payload.
     """
-    how = job_type.how if schedule.options is None else job_type.using(**_read(schedule.options)).how
+    how = job_type.how if schedule.options is None else job_type.using(**read_options(schedule.options)).how
     payload = job_type.bind().payload if schedule.payload is None else schedule.payload  # of a declared one
     row = how.row(job_type, payload, now)
     return how.candidate(row._replace(schedule=schedule.name, tick=tick))
 
 
-def _read(options: str) -> EnqueueOptions:
+def read_options(options: str) -> EnqueueOptions:
+    """The options that `options_of` has made text of."""
     given = json.loads(options)
     if "limits" in given:
         given["limits"] = list(map(_limit, given["limits"]))

@@ -20,6 +20,7 @@ from aiojobs_lite.handlers.urls import host_of
 from aiojobs_lite.http.addresses import is_public
 from aiojobs_lite.http.breaker import PER_HOST_LIMIT, Breaker, CircuitBreaker
 from aiojobs_lite.http.delivery import Deliverer, DeliverySettings, Signs
+from aiojobs_lite.http.fan_out import FanOut
 from aiojobs_lite.http.session import HttpSession, open_session
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.limits import Limit
@@ -91,6 +92,7 @@ class Http(Jobs):
     Attributes:
         job: Declares a handler as a job type of this group; see `JobOptions`.
         largest_body: Most bytes of the body of a delivery.
+        fan_out: Delivers to each URL of a group.
 
     Raises:
         InvalidOption: If one of them cannot work, or there is none of this name.
@@ -167,6 +169,7 @@ class Http(Jobs):
         if per_host is not None:
             limits = [Limit(check_whole("per_host", per_host, _MOST_PER_HOST), key=host, name=PER_HOST_LIMIT)]
         self.largest_body = body = check_whole("largest_body", given["largest_body"], LARGEST_VALUE_BYTES // 2)
+        largest_payload = int(body * _BASE64) + _BESIDE_THE_BODY_BYTES
         died: JobType[..., None] = JobType(self._deliverer.report_death, name="http.dead", max_attempts=100)
         made = DeliveryType(
             self._deliverer.deliver,
@@ -174,14 +177,15 @@ class Http(Jobs):
             max_attempts=given["max_attempts"],
             backoff=given["backoff"] or Backoff(base="30s", cap="1d"),
             limits=limits,
-            largest_payload=int(body * _BASE64) + _BESIDE_THE_BODY_BYTES,
+            largest_payload=largest_payload,
             secret=["secret_headers", "secret_body"],
             on_dead=died,
         )
         made.check = self._check
         self._deliverer.job_type = made
-        self._add(made)
-        self._add(died)
+        self.fan_out = FanOut(made, largest_payload)
+        for one in (made, died, self.fan_out.job_type):
+            self._add(one)
         return made
 
 

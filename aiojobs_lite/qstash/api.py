@@ -87,6 +87,11 @@ def answer(content: Any = None, status: int = 200, headers: Mapping[str, str] | 
     return Response(text, status, headers, _JSON)
 
 
+def caller_ip(request: Request) -> str | None:
+    """The address of the client."""
+    return None if request.client is None else request.client.host
+
+
 async def read_body(request: Request, largest: int) -> bytes:
     """The body of a request.
 

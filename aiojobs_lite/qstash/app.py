@@ -21,6 +21,7 @@ from aiojobs_lite.errors import (
     RunnerError,
     ScheduleNotFound,
     StoreUnavailable,
+    UnknownJobType,
     UnknownLimit,
 )
 from aiojobs_lite.http.group import Http
@@ -32,18 +33,19 @@ from aiojobs_lite.qstash.groups import GROUP_ROUTES
 from aiojobs_lite.qstash.keys import KEY_ROUTES
 from aiojobs_lite.qstash.messages import MESSAGE_ROUTES
 from aiojobs_lite.qstash.queues import QUEUE_ROUTES
+from aiojobs_lite.qstash.schedules import SCHEDULE_ROUTES
 from aiojobs_lite.qstash.settings import QStashSettings
 from aiojobs_lite.runner.asgi import Message, Receive, Send
 from aiojobs_lite.runner.runner import JobRunner
 
 ALL_ROUTES: Final[tuple[Route, ...]] = (
-    *MESSAGE_ROUTES, *KEY_ROUTES, *GROUP_ROUTES, *QUEUE_ROUTES, *FLOW_ROUTES,
+    *MESSAGE_ROUTES, *KEY_ROUTES, *GROUP_ROUTES, *QUEUE_ROUTES, *FLOW_ROUTES, *SCHEDULE_ROUTES,
 )  # fmt: skip
 """Of all endpoints. Of two that fit a path the first counts."""
 
 _STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
     (JobNotFound, 404), (ScheduleNotFound, 404), (UnknownLimit, 404), (PayloadTooLarge, 413), (QueueFull, 429),
-    (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
+    (UnknownJobType, 500), (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
 )  # fmt: skip
 """What the errors of the library are answered; the first class that fits counts."""
 

@@ -19,6 +19,7 @@ from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
 
 DEFAULT_RETRIES: Final = 3
 MOST_RETRIES: Final = 10_000
+MOST_LABELS: Final = 20  # of a message
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _OURS: Final = "upstash-"
@@ -194,7 +195,10 @@ class _Reader:
         return _FLAGS[value.lower()]
 
     def labels(self, name: str) -> tuple[str, ...]:
-        labels = [label for part in (self.text(name) or "").split(",") if (label := part.strip())]
+        value = self.text(name) or ""
+        labels = [label for part in value.split(",") if (label := part.strip())]
+        if len(labels) > MOST_LABELS:
+            raise _refusal(name, value, f"at most {MOST_LABELS} labels, comma-separated")
         return tuple([check_text(canonical_name(name), label, LONGEST_LABEL_CHARS) for label in labels])
 
 

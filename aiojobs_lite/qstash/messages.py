@@ -12,11 +12,12 @@ from starlette.responses import Response
 from aiojobs_lite.errors import AiojobsError, JobNotAllowed
 from aiojobs_lite.handlers.requests import DELIVERY
 from aiojobs_lite.model.job import Job
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, read_body, read_json
+from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, caller_ip, read_body, read_json
 from aiojobs_lite.qstash.destination import destination
 from aiojobs_lite.qstash.headers import message_options
 from aiojobs_lite.qstash.objects import message_object
 from aiojobs_lite.qstash.outgoing import Delivery, Outgoing, deliveries_of
+from aiojobs_lite.qstash.schedules import make_schedule
 
 MOST_BATCHED: Final = 10_000
 _AT_A_STRETCH: Final = 100  # items of a batch, before others have a turn on the event loop
@@ -42,7 +43,7 @@ async def publish_batch(api: Api, request: Request) -> Response:
     for place, item in enumerate(items):
         if place % _AT_A_STRETCH == 0:
             await asyncio.sleep(0)
-        made.append(await _made_of(api, item, _caller_ip(request)))
+        made.append(await _made_of(api, item, caller_ip(request)))
     published = iter(await _enqueue(api, [one for found in made for one in found.deliveries]))
     return answer([
         {"error": found.error} if found.outgoing is None
@@ -87,7 +88,9 @@ async def _publish(api: Api, request: Request, queue: str | None) -> Response:
     where = destination(request.path_params["destination"], query)
     options = message_options(request.headers.items(), where.settings)
     body = await read_body(request, api.http.largest_body)
-    outgoing = Outgoing(where, options, body, _caller_ip(request), queue)
+    outgoing = Outgoing(where, options, body, caller_ip(request), queue)
+    if options.cron is not None:
+        return answer({"scheduleId": await make_schedule(api, outgoing)})
     published = await _enqueue(api, await deliveries_of(api, outgoing))
     is_repeat = bool(published) and all("deduplicated" in one for one in published)
     return answer(_answer_of(outgoing, published), 202 if is_repeat else 200)
@@ -144,10 +147,6 @@ def _outgoing_of_item(item: Any, caller_ip: str | None) -> Outgoing:
 
 def _is_text_or_none(value: object) -> bool:
     return value is None or isinstance(value, str)
-
-
-def _caller_ip(request: Request) -> str | None:
-    return None if request.client is None else request.client.host
 
 
 MESSAGE_ROUTES: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -61,8 +61,15 @@ class Delivery(NamedTuple):
     request: Request
 
 
-async def deliveries_of(api: Api, outgoing: Outgoing) -> list[Delivery]:
+async def deliveries_of(
+    api: Api, outgoing: Outgoing, endpoints: Sequence[GroupEndpoint] | None = None
+) -> list[Delivery]:  # fmt: skip
     """The deliveries of what a client publishes.
+
+    Args:
+        api: What publishes.
+        outgoing: What is published.
+        endpoints: Where it goes; None: to its destination.
 
     Raises:
         ApiError: 404, if there is no such URL group; 413, if the body is too large.
@@ -71,11 +78,16 @@ async def deliveries_of(api: Api, outgoing: Outgoing) -> list[Delivery]:
     if len(outgoing.body) > api.http.largest_body:
         raise ApiError(413, f"{TOO_LARGE}: at most {api.http.largest_body:,} bytes are taken")
     destination = outgoing.destination
-    is_url = destination.is_url
-    endpoints = [GroupEndpoint(destination.text)] if is_url else await endpoints_of(api, destination.text)
+    if endpoints is None:
+        is_url = destination.is_url
+        endpoints = [GroupEndpoint(destination.text)] if is_url else await endpoints_of(api, destination.text)
     publishes = [publish_of_message(outgoing, endpoint) for endpoint in endpoints]
-    limits = await _limits(api, outgoing)
-    return [_delivery(api, outgoing, publish, limits) for publish in publishes]
+    requests = [api.http.delivery.request(publish) for publish in publishes]
+    limits = await _limits(api, outgoing)  # when all is checked: it makes the queue
+    return [
+        Delivery(publish.url, request.using(limits=limits, unique=_unique(api, outgoing, publish.url)))
+        for publish, request in zip(publishes, requests, strict=True)
+    ]
 
 
 async def _limits(api: Api, outgoing: Outgoing) -> GivenLimits | None:
@@ -84,15 +96,12 @@ async def _limits(api: Api, outgoing: Outgoing) -> GivenLimits | None:
     return await api.limits.of(outgoing.options.flow, counted)
 
 
-def _delivery(api: Api, outgoing: Outgoing, publish: Publish, limits: GivenLimits | None) -> Delivery:
-    request = api.http.delivery.request(publish)
-    if limits is not None:
-        request = request.using(limits=limits)
-    repeated = _repeat_key(outgoing, publish.url)
-    if repeated is not None:
-        window = api.settings.deduplicate_for
-        request = request.using(unique=Unique(lambda _: repeated, scope=window, on_conflict="return"))
-    return Delivery(publish.url, request)
+def _unique(api: Api, outgoing: Outgoing, url: str) -> Unique | None:
+    """What lets no repeat of a message in."""
+    key = _repeat_key(outgoing, url)
+    if key is None:
+        return None
+    return Unique(lambda _: key, scope=api.settings.deduplicate_for, on_conflict="return")
 
 
 def publish_of_message(outgoing: Outgoing, endpoint: GroupEndpoint) -> Publish:

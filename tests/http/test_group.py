@@ -25,7 +25,7 @@ def test_the_options_of_deliveries_are_those_of_their_job_type() -> None:
     assert delivery.lanes is not None
     assert [(limit.most, limit.name) for limit in delivery.lanes.limits] == [(7, PER_HOST_LIMIT)]
     assert Http(per_host=None).delivery.lanes is None
-    assert [one.name for one in http] == ["http.delivery", "http.dead"]
+    assert [one.name for one in http] == ["http.delivery", "http.dead", "http.fan_out"]
     plain = Http().delivery
     assert (plain.max_attempts, plain.policy.backoff) == (10, Backoff(base="30s", cap="1d"))
 

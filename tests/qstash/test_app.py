@@ -214,6 +214,13 @@ async def test_development_mode_takes_no_token_from_a_query() -> None:
 # What is no request.
 
 
+async def test_a_runner_without_the_deliveries_is_a_fault_of_the_server() -> None:
+    runner = JobRunner(":memory:", jobs=[local()])
+    async with serving(runner, local()) as api:
+        found = await api.post("/v2/publish/http://127.0.0.1:9")
+    assert (found.status_code, "'http.delivery' is not registered" in found.json()["error"]) == (500, True)
+
+
 async def test_the_lifespan_is_taken_and_a_websocket_is_not() -> None:
     app, sent = app_with(), list[Any]()
 

@@ -123,6 +123,7 @@ def test_all_headers_are_forwarded_but_those_of_the_connection_the_options_and_t
         ("Upstash-Content-Based-Deduplication", "yes", "true or false"),
         ("Upstash-Flow-Control-Value", "rate=1", "a key, such as"),
         ("Upstash-Label", "x" * 201, "1 to 200 printable characters"),
+        ("Upstash-Label", ",".join("abcdefghijklmnopqrstu"), "at most 20 labels, comma-separated"),
         ("Upstash-Redact-Fields", "url", "body, header or header[Name]"),
     ],
 )

@@ -90,6 +90,36 @@ async def test_a_message_is_published_delivered_and_readable_afterwards() -> Non
     assert verifier.verify(got.body, dict(got.headers)).id == message_id
 
 
+async def test_all_headers_of_a_webhook_are_forwarded_if_it_asks_for_that() -> None:
+    async with endpoint() as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            del api.headers["Authorization"]
+            parameters = "qstash_token=token-of-this-test&upstash-header-forward=true&a=b"
+            made = await api.post(f"/v2/publish/{receiver.url}?{parameters}", headers={"X-Event": "push"}, json=1)
+            assert made.json()["url"] == f"{receiver.url}?a=b"
+            await runner.run_until_idle()
+    (got,) = receiver.received
+    assert (got.target, got.header("x-event"), got.header("content-type")) == ("/?a=b", "push", "application/json")
+    assert "token-of-this-test" not in str(got)
+
+
+async def test_what_an_attempt_may_take_is_kept_with_the_message_and_its_callbacks() -> None:
+    async with storing() as (api, runner):
+        headers = {"Upstash-Timeout": "1m"}
+        for kind, seconds in (("Callback", 7), ("Failure-Callback", 8)):
+            headers |= {
+                f"Upstash-{kind}": URL, f"Upstash-{kind}-Timeout": f"{seconds}s", f"Upstash-{kind}-Delay": "9",
+                f"Upstash-{kind}-Retry-Delay": "1",
+            }  # fmt: skip
+        await api.post(f"/v2/publish/{URL}", headers=headers)
+        (job,) = await runner.jobs.list()
+    kept = [job.payload, job.payload["callback"]["arguments"], job.payload["failure_callback"]["arguments"]]
+    assert [(one["timeout"], one.get("retry_delay")) for one in kept] == [(60.0, None), (7.0, "1"), (8.0, "1")]
+    assert [job.payload[name]["options"]["delay"] for name in ("callback", "failure_callback")] == [9.0, 9.0]
+
+
 async def test_a_message_without_a_type_is_delivered_without_one() -> None:
     async with endpoint() as receiver:
         http = local()
@@ -223,6 +253,8 @@ async def test_a_failure_callback_is_sent_once_with_the_id_in_the_dead_letter_li
         (f"/v2/publish/{URL}", {"Upstash-Forward-A": "\u00e9"}, "text of printable ASCII"),
         (f"/v2/publish/{URL}", {"Upstash-Queue-Name": "a b"}, "queue"),
         (f"/v2/enqueue/a%20b/{URL}", {}, "queue"),
+        ("/v2/enqueue/q/https://u:p@x.example", {}, "without a user"),
+        (f"/v2/enqueue/q/{URL}", {"Upstash-Callback": "x"}, "Upstash-Callback"),
         (f"/v2/publish/{URL}?upstash-delay=x", {}, "Upstash-Delay"),
     ],
 )
@@ -231,6 +263,7 @@ async def test_what_cannot_work_is_answered_400_and_nothing_is_written(path: str
         found = await api.post(path, headers={name: value.encode("latin-1") for name, value in headers.items()})
         assert (found.status_code, problem in found.json()["error"]) == (400, True), found.text
         assert await runner.jobs.list() == []
+        assert await runner.documents.list("qstash.queue") == []
 
 
 async def test_a_private_address_and_plain_http_are_refused_unless_they_are_allowed() -> None:
@@ -239,6 +272,8 @@ async def test_a_private_address_and_plain_http_are_refused_unless_they_are_allo
         for url, problem in (("http://example.com", "a URL of https"), ("https://127.0.0.1", "a public address")):
             found = await api.post(f"/v2/publish/{url}")
             assert (found.status_code, problem in found.json()["error"]) == (400, True)
+        assert (await api.post("/v2/enqueue/q/https://127.0.0.1")).status_code == 400
+        assert (await api.get("/v2/queues")).json() == []
 
 
 async def test_a_body_that_is_too_large_is_answered_413() -> None:
@@ -250,6 +285,21 @@ async def test_a_body_that_is_too_large_is_answered_413() -> None:
         batch = await api.post("/v2/batch", json=[{"destination": URL, "body": "x" * 1001}])
     assert (found.status_code, found.json()) == (413, {"error": "the body is too large: at most 1,000 bytes are taken"})
     assert batch.json() == [found.json()]
+
+
+async def test_of_an_endless_body_no_more_is_read_than_a_message_may_have() -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 1000
+
+    http = local(largest_body=10_000)
+    async with serving(JobRunner(":memory:", jobs=[http], max_running=0), http) as api:
+        assert (await api.post(f"/v2/publish/{URL}", content=endless())).status_code == 413
+    assert sent == 11
 
 
 @pytest.mark.parametrize("path", [f"/v2/publish/{URL}", f"/v2/enqueue/q/{URL}"])
@@ -302,12 +352,13 @@ async def test_the_same_id_within_ten_minutes_gives_the_first_message() -> None:
         assert again.json() == {**first.json(), "deduplicated": True}
         assert (await publish(b"1", "b")).status_code == 200
         await api.delete(f"/v2/messages/{first.json()['messageId']}")  # the id counts all the same
+        await runner.jobs.delete(1)  # so it does when the message is gone
         clock.advance(599)
         assert (await publish(b"3", "a")).status_code == 202
         clock.advance(1)
         later = await publish(b"4", "a")
         assert (later.status_code, later.json()["messageId"] != first.json()["messageId"]) == (200, True)
-        assert len(await runner.jobs.list()) == 3
+        assert len(await runner.jobs.list()) == 2
 
 
 async def test_the_window_is_as_the_application_says() -> None:

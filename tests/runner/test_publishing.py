@@ -127,7 +127,7 @@ async def test_a_request_goes_wherever_a_job_type_does(database: Path) -> None:
 def test_a_client_and_a_runner_take_the_same_group() -> None:
     http = Http()
     assert http.request(URL).bind() == http.request(URL).bind()
-    assert repr(http) == "<Jobs http.delivery, http.dead>"
+    assert repr(http) == "<Jobs http.delivery, http.dead, http.fan_out>"
 
 
 # By the clock.
