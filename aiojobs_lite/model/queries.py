@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from aiojobs_lite.model.job import Held, Job, Status
@@ -44,6 +44,10 @@ class FindJobs(NamedTuple):
         held: Why they are held.
         batch: The batch that they are in.
         cancel_requested: True: only those that were asked to cancel; False: only the others.
+        metadata: By name values: their metadata have one of them under that name, or a list with one of them. Text,
+            whole numbers and booleans; `1` is neither `"1"` nor `true`.
+        created_from: The earliest instant of their enqueue.
+        created_to: The latest.
         before: Only ids below this one (the last of the page before).
         limit: At most so many.
     """
@@ -56,10 +60,23 @@ class FindJobs(NamedTuple):
     held: Held | None = None
     batch: int | None = None
     cancel_requested: bool | None = None
+    metadata: Mapping[str, Sequence[str | int]] | None = None
+    created_from: int | None = None
+    created_to: int | None = None
     before: int | None = None
     limit: int = 100
 
     def answer(self) -> list[Job]:
+        """See `Query`."""
+        unanswered()
+
+
+class FindIds(NamedTuple):
+    """The same of the jobs of `FindJobs`, without what they carry. Answer: a list of their ids."""
+
+    jobs: FindJobs
+
+    def answer(self) -> list[int]:
         """See `Query`."""
         unanswered()
 

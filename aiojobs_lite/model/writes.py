@@ -197,10 +197,46 @@ class RedriveDead(NamedTuple):
         unanswered()
 
 
-class DeleteJob(NamedTuple):
-    """Deletes a job with its history, unless it is processing. Answer: the status it had, None without a job."""
+class RedrivenAsNew(NamedTuple):
+    """What became of a job that is to be redriven as a new one.
+
+    Attributes:
+        before: Whether it may be, and if not, why.
+        id: The id of the new job; None: it is as it was.
+    """
+
+    before: Redriven
+    id: int | None = None
+
+
+class RedriveAsNew(NamedTuple):
+    """Deletes a dead or cancelled job with its history, and adds one in its place. Answer: a `RedrivenAsNew`.
+
+    One whose unique key another job has stays as it is.
+
+    Attributes:
+        id: The job.
+        row: The new one, with the keys of the old one or none.
+    """
 
     id: int
+    row: NewJob
+
+    def answer(self) -> RedrivenAsNew:
+        """See `Write`."""
+        unanswered()
+
+
+class DeleteJob(NamedTuple):
+    """Deletes a job with its history, unless it is processing. Answer: the status it had, None without a job.
+
+    Attributes:
+        id: The job.
+        only: Leaves a job of another status as it is; None: any but a processing one is deleted.
+    """
+
+    id: int
+    only: Status | None = None
 
     def answer(self) -> Status | None:
         """See `Write`."""

@@ -24,11 +24,13 @@ from aiojobs_lite.model.limits import (
     LookAtLane,
     LookAtMeters,
 )
+from aiojobs_lite.model.moments import GetJobs, ListMoments
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
     DeadPage,
     Died,
+    FindIds,
     FindJobs,
     FirstDue,
     GetDatabaseId,
@@ -48,6 +50,7 @@ from tests.helpers import (
     memory_documents,
     memory_events,
     memory_limits,
+    memory_lists,
     memory_payloads,
     memory_progress,
     memory_runners,
@@ -87,11 +90,13 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetDocument: memory_documents.get_document,
     GetExpiry: lambda rows, query: rows.expiries.get(query.id),
     GetJob: lambda rows, query: rows.jobs.get(query.id),
+    GetJobs: memory_lists.get_jobs,
     FindBatchOf: memory_batches.find_batch_of,
     GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindEvents: memory_events.find_events,
     FindStarted: memory_events.find_started,
+    FindIds: lambda rows, query: [job.id for job in rows.find(query.jobs)],
     FindJobs: Rows.find,
     GetParent: memory_steps.get_parent,
     ListAwaited: memory_steps.list_awaited,
@@ -107,6 +112,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     ListAhead: memory_ahead.ahead,
     ListDead: list_dead,
     ListEndedAhead: memory_ahead.ended_ahead,
+    ListMoments: memory_lists.list_moments,
     ListBatchOwners: memory_batches.list_batch_owners,
     ListOwners: list_owners,
     ListPaused: lambda rows, _query: dict(rows.paused),

@@ -60,9 +60,11 @@ from aiojobs_lite.model.writes import (
     MarkInterrupted,
     PauseType,
     Prune,
+    RedriveAsNew,
     RedriveDead,
     RedriveJob,
     Redriven,
+    RedrivenAsNew,
     Release,
     Reschedule,
     Write,
@@ -77,6 +79,7 @@ from tests.helpers import (
     memory_events,
     memory_job_events,
     memory_limits,
+    memory_lists,
     memory_progress,
     memory_runners,
     memory_schedules,
@@ -162,19 +165,7 @@ class Rows:
 
     def find(self, query: FindJobs) -> list[Job]:
         """See `FindJobs`."""
-        found = [
-            job
-            for job in memory_batches.of_batch(self.batches, query.batch, self.jobs.values())
-            if (query.ids is None or job.id in query.ids)
-            and (query.status is None or job.status is query.status)
-            and (query.type is None or job.type == query.type)
-            and (query.owner is None or job.owner == query.owner)
-            and (query.label is None or job.label == query.label)
-            and (query.held is None or job.held is query.held)
-            and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
-            and (query.before is None or job.id < query.before)
-        ]
-        return list(map(memory_progress.bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
+        return memory_lists.find(self, query)
 
     def processing(self, job_type: str) -> int:
         """How many jobs of a type are processing."""
@@ -371,13 +362,17 @@ class MemoryPhases:
         dead = self.rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
         return sum(bool(self.redrive_job(RedriveJob(job.id))) for job in reversed(dead))
 
+    def redrive_as_new(self, write: RedriveAsNew) -> RedrivenAsNew:
+        """See `RedriveAsNew`."""
+        return memory_lists.redrive_as_new(self, write)
+
     def delete_job(self, write: DeleteJob) -> Status | None:
         """See `DeleteJob`."""
         job = self.rows.jobs.get(write.id)
         if job is None:
             return None
-        if job.status is not Status.PROCESSING:
-            self._delete(job)
+        if job.status is not Status.PROCESSING and write.only in {None, job.status}:
+            self.delete(job)
         return job.status
 
     def pause_type(self, write: PauseType) -> None:
@@ -418,7 +413,7 @@ class MemoryPhases:
             self.rows.jobs.values(), self.rows.ticks, self.rows.logs, steps, write
         )
         for job in jobs:
-            self._delete(job)
+            self.delete(job)
         self.rows.ticks = {tick: self.rows.ticks[tick] for tick in self.rows.ticks.keys() - ticks}
         return answer + memory_batches.prune_batches(self.rows.batches, write, max(write.limit - answer, 0))
 
@@ -514,7 +509,7 @@ class MemoryPhases:
         """Jobs became claimable, or are due at another time."""
         self.made += [job.id for job in jobs]
 
-    def _delete(self, job: Job) -> None:
+    def delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
         self.rows.expiries.pop(job.id, None)
         self._note_move(job, None)
@@ -559,6 +554,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
     RaisePriorities: memory_ageing.raise_priorities,
+    RedriveAsNew: MemoryPhases.redrive_as_new,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,

@@ -64,11 +64,15 @@ def lane_by(kind: str, priority: int, by: tuple[tuple[str, int], ...]) -> str | 
     return lane_text(kind, priority, by, is_ordered=by[0][0] == ordered) if by else None
 
 
+METADATA = (None, None, '{"n": 1}', '{"n": [1, "a"], "m": true}', None, '{"m": 2}')  # by most attempts
+
+
 def insert_of(drawn: list[Any], now: int) -> Insert:
     """Jobs as they were drawn."""
     made = [
         NewJob(
-            kind, '{"x": 1}', priority, now + due * SECOND, most, now, key, lane=lane_by(kind, priority, by),
+            kind, '{"x": 1}', priority, now + due * SECOND, most, now, key, metadata=METADATA[most],
+            lane=lane_by(kind, priority, by),
         )
         for kind, priority, due, most, key, by in drawn
     ]  # fmt: skip

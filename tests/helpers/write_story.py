@@ -40,6 +40,7 @@ from aiojobs_lite.model.writes import (
     MarkInterrupted,
     PauseType,
     Prune,
+    RedriveAsNew,
     RedriveDead,
     RedriveJob,
     Release,
@@ -209,7 +210,8 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     CancelBatch: lambda write: f"cancel {write.limit} of batch {write.batch} after {write.after}",
     RedriveJob: lambda write: f"redrive {write.id}",
     RedriveDead: lambda write: f"redrive the dead of {' '.join(map(str, write.ids)) or 'no job'}",
-    DeleteJob: lambda write: f"delete {write.id}",
+    RedriveAsNew: lambda write: f"redrive {write.id} as {_row(write.row)}",
+    DeleteJob: lambda write: f"delete {write.id}" + (f" if it is {write.only}" if write.only else ""),
     PauseType: lambda write: f"{'pause' if write.paused else 'resume'} {write.type}",
     Reschedule: lambda write: (
         f"reschedule {write.id}: " + ("now" if write.scheduled_at is None else _at(write.scheduled_at))

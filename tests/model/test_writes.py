@@ -50,6 +50,11 @@ def test_what_a_message_is_about_is_given_unless_it_may_be_left_out(kind: Any) -
         "pool_slots",
         "prefix",
         "without",
+        "only",
+        "since",
+        "until",
+        "ids",
+        "metadata",
     }
     assert set(kind._field_defaults) <= (set(kind._fields) if kind is queries.FindJobs else left_out)
 

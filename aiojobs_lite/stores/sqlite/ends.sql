@@ -82,9 +82,12 @@ WHERE id = :id
 -- name: insert_attempt
 -- Records an attempt that did not succeed, of a job that was just ended by one of the two above.
 INSERT INTO aiojobs_attempts (
-    job_id, attempt, outcome, started_at, ended_at, owner, error_type, message, traceback, details
+    job_id, attempt, outcome, started_at, ended_at, owner, error_type, message, traceback, details,
+    type
 )
-SELECT id, :attempt, :outcome, started_at, :now, :owner, :error_type, :message, :traceback, :details
+SELECT
+    id, :attempt, :outcome, started_at, :now, :owner, :error_type, :message, :traceback, :details,
+    iif(metadata IS NULL, NULL, type)
 FROM aiojobs_jobs
 WHERE id = :id;
 

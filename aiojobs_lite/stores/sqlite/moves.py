@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.admission import Admit, Candidate, Refused
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Redriven, Reschedule
+from aiojobs_lite.model.writes import (
+    CancelJob,
+    DeleteJob,
+    RedriveAsNew,
+    RedriveDead,
+    RedriveJob,
+    Redriven,
+    RedrivenAsNew,
+    Reschedule,
+)
 from aiojobs_lite.stores.sqlite.children import delete_of_jobs, note_ends_of_children
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries, forget_expiries_of_dead, move_expiry
 from aiojobs_lite.stores.sqlite.progress import delete_reports
 from aiojobs_lite.stores.sqlite.steps import forget_unfinished, note_steps_done
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
-from aiojobs_lite.stores.sqlite.unique import may_not_return, taken_key
+from aiojobs_lite.stores.sqlite.unique import admit, may_not_return, taken_key
 
 
 class _Standing(NamedTuple):
@@ -106,12 +117,27 @@ def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     return redriven
 
 
+def redrive_as_new(transaction: Transaction, write: RedriveAsNew) -> RedrivenAsNew:
+    """See `RedriveAsNew`."""
+    standing = _standing(transaction, write.id)
+    before = Redriven(None if standing is None else Status(standing.status))
+    if before and (key := taken_key(transaction, write.id)) is not None:
+        before = before._replace(taken_key=key)
+    if not before:
+        return RedrivenAsNew(before)
+    delete_job(transaction, DeleteJob(write.id))
+    made = admit(transaction, Admit((Candidate(write.row, "raise"),)))
+    if isinstance(made, Refused):
+        raise StoreRejected(f"a job that is to stand for job {write.id} has the key of job {made.job_id}")
+    return RedrivenAsNew(before, made[0].id)
+
+
 def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
     """See `DeleteJob`."""
     standing = _standing(transaction, write.id)
     if standing is None:
         return None
-    if standing.status != Status.PROCESSING:
+    if standing.status != Status.PROCESSING and write.only in {None, standing.status}:
         tally = transaction.tally(standing.type)
         if standing.status == Status.PENDING:
             transaction.note_ends((write.id,), "deleted")

@@ -14,13 +14,15 @@ from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
 from aiojobs_lite.model.events import FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
-from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from aiojobs_lite.model.job import PRIORITIES, Job
 from aiojobs_lite.model.limits import ListLimits, LookAtLane, LookAtMeters
+from aiojobs_lite.model.moments import GetJobs, ListMoments
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
     DeadPage,
     Died,
+    FindIds,
     FindJobs,
     FirstDue,
     GetDatabaseId,
@@ -51,6 +53,8 @@ from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.events import find_events, find_started
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane, look_at_meters
+from aiojobs_lite.stores.sqlite.lists import find_ids, find_jobs, is_of_processing
+from aiojobs_lite.stores.sqlite.moments import get_jobs, list_moments
 from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
@@ -66,8 +70,6 @@ from aiojobs_lite.stores.sqlite.schedules import (
 )
 from aiojobs_lite.stores.sqlite.steps import list_awaited, list_restarted, list_steps
 
-_NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
-
 
 def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | None:
     """See `GetJob`."""
@@ -81,40 +83,13 @@ def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | No
     return job_of(row, tuple(map(attempt_of, history)), progress_of(fraction, text, attempt, at))
 
 
-def find_jobs(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list[Job]:
-    """See `FindJobs`."""
-    if query.ids is not None and not query.ids:
-        return []  # SQLite would look at every job
-    last = LARGEST_INTEGER if query.before is None else query.before - 1
-    found = connection.execute(find_sql(sql, query), {**query._asdict(), "last": last}).fetchall()
-    return list(map(job_of, found))
-
-
-def find_sql(sql: Sql, query: FindJobs) -> str:
-    """The query by whose index the fewest jobs are looked at."""
-    if query.ids is not None:
-        of_ids = "jobs_of_ids" if query.batch is None else "jobs_of_batch_and_ids"
-        return sql[of_ids].replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
-    if query.batch is not None:
-        return sql["jobs_of_batch"]
-    if query.status in _NOT_COMPLETED:
-        return sql["jobs_not_completed"]
-    if _is_of_processing(query):
-        return sql["jobs_processing"]  # no other has an owner, or was asked to cancel
-    if query.held is not None:
-        return sql["jobs_held_of_any_type" if query.type is None else "jobs_held"]
-    return sql["jobs_of_page" if query.label is None else "jobs_of_label"]
-
-
 def may_walk(query: Query[Any]) -> bool:
     """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
     if isinstance(query, ListAhead | ListDead | LookAtMeters):
         return True
-    return isinstance(query, FindJobs) and query.ids is None and not _is_of_processing(query)
-
-
-def _is_of_processing(query: FindJobs) -> bool:
-    return query.status is Status.PROCESSING or (query.status is None and bool(query.owner or query.cancel_requested))
+    if isinstance(query, FindIds):
+        query = query.jobs
+    return isinstance(query, FindJobs) and query.ids is None and not is_of_processing(query)
 
 
 def first_due(connection: sqlite3.Connection, sql: Sql, query: FirstDue) -> Job | None:
@@ -175,10 +150,12 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetDocument: get_document,
     GetExpiry: get_expiry,
     GetJob: get_job,
+    GetJobs: get_jobs,
     GetLog: read_log,
     GetParent: get_parent,
     GetSchedule: get_schedule,
     GetStandings: read_standings,
+    FindIds: find_ids,
     FindJobs: find_jobs,
     FirstDue: first_due,
     ListAfter: list_after,
@@ -190,6 +167,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListLimits: list_limits,
     LookAtMeters: look_at_meters,
     ListEndedAhead: list_ended_ahead,
+    ListMoments: list_moments,
     ListMovedAhead: list_moved_ahead,
     ListSchedules: list_schedules,
     ListTicks: list_ticks,

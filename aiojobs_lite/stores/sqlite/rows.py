@@ -28,9 +28,25 @@ NEW_ROW: Final = f"({', '.join('?' * (1 + len(columns.REQUIRED)))})"
 LANED_ROW: Final = f"({', '.join('?' * (3 + len(columns.REQUIRED)))})"  # with lane and place
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
-_ASKED: Final = [
-    name for name in FindJobs._fields if name not in {"ids", "batch", "before", "limit"}
-]  # each is a column
+_OTHERWISE: Final = {"ids", "batch", "metadata", "created_from", "created_to", "before", "limit"}
+_ASKED: Final = [name for name in FindJobs._fields if name not in _OTHERWISE]  # each is a column
+_FITS_METADATA: Final = """(
+        :metadata IS NULL
+        OR metadata IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM json_each(:metadata) AS asked
+            WHERE NOT EXISTS (
+                SELECT 1
+                FROM json_each(iif(json_valid(metadata), metadata, '{}')) AS kept
+                LEFT JOIN json_each(iif(kept.type = 'array', kept.value, '[]')) AS member
+                JOIN json_each(asked.value) AS wanted
+                    ON wanted.type = coalesce(member.type, kept.type)
+                    AND wanted.atom = coalesce(member.atom, kept.atom)
+                WHERE kept.key = asked.key
+            )
+        )
+    )"""
 _FILLED: Final = {
     "largest": str(columns.LARGEST_INTEGER),  # where a counter stays
     "never": str(NEVER),
@@ -50,7 +66,15 @@ _FILLED: Final = {
     "numbered_behind": ", ".join(f"column{number + 2 + len(columns.REQUIRED)}" for number in range(2)),
     "laned": f"column{len(columns.REQUIRED) + 2}, column{len(columns.REQUIRED) + 3}",
     "new": ", ".join(NewJob._fields),
-    "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
+    "fits_metadata": _FITS_METADATA,
+    "fits": "\n    AND ".join(
+        [
+            *[f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED],
+            "(:created_from IS NULL OR created_at >= :created_from)",
+            "(:created_to IS NULL OR created_at <= :created_to)",
+            _FITS_METADATA,
+        ]
+    ),
     "written": """CASE
         WHEN started_at IS NULL THEN created_at
         WHEN EXISTS (SELECT 1 FROM aiojobs_steps WHERE job_id = aiojobs_jobs.id AND suspends = 1 AND state = 'waiting')

@@ -1,8 +1,16 @@
 -- index aiojobs_after_job
 CREATE INDEX aiojobs_after_job ON aiojobs_after (job_id);
 
+-- index aiojobs_attempts_ended
+CREATE INDEX aiojobs_attempts_ended ON aiojobs_attempts (type, ended_at, job_id, attempt)
+WHERE type IS NOT NULL;
+
 -- index aiojobs_attempts_job
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
+
+-- index aiojobs_attempts_started
+CREATE INDEX aiojobs_attempts_started ON aiojobs_attempts (type, started_at, job_id, attempt)
+WHERE type IS NOT NULL;
 
 -- index aiojobs_batch_ranges_batch
 CREATE INDEX aiojobs_batch_ranges_batch ON aiojobs_batch_ranges (batch);
@@ -47,6 +55,14 @@ WHERE reaches IS NOT NULL;
 CREATE INDEX aiojobs_expiries_expires_at ON aiojobs_expiries (expires_at)
 WHERE is_over = 0;
 
+-- index aiojobs_jobs_created
+CREATE INDEX aiojobs_jobs_created ON aiojobs_jobs (type, created_at)
+WHERE metadata IS NOT NULL;
+
+-- index aiojobs_jobs_ended
+CREATE INDEX aiojobs_jobs_ended ON aiojobs_jobs (type, status, completed_at)
+WHERE metadata IS NOT NULL;
+
 -- index aiojobs_jobs_finished
 CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
 WHERE completed_at IS NOT NULL;
@@ -78,6 +94,10 @@ WHERE status = 'pending' AND held IS NULL AND place IS NULL;
 -- index aiojobs_jobs_processing
 CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner, lane)
 WHERE status = 'processing';
+
+-- index aiojobs_jobs_started
+CREATE INDEX aiojobs_jobs_started ON aiojobs_jobs (type, started_at)
+WHERE status = 'completed' AND metadata IS NOT NULL;
 
 -- index aiojobs_jobs_unique_key
 CREATE UNIQUE INDEX aiojobs_jobs_unique_key ON aiojobs_jobs (type, unique_key)
@@ -145,7 +165,7 @@ CREATE TABLE aiojobs_attempts (
     error_type TEXT CHECK (error_type < x''),
     message TEXT CHECK (message < x''),
     traceback TEXT CHECK (traceback < x'')
-, details TEXT CHECK (details < x''));
+, details TEXT CHECK (details < x''), type TEXT CHECK (type < x''));
 
 -- table aiojobs_batch_ranges
 CREATE TABLE aiojobs_batch_ranges (

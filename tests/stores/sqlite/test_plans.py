@@ -20,8 +20,8 @@ from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
 from aiojobs_lite.stores.sqlite.events import LISTENER_ROW
 from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
+from aiojobs_lite.stores.sqlite.lists import asked_of, find_sql
 from aiojobs_lite.stores.sqlite.meters import METER_ROW
-from aiojobs_lite.stores.sqlite.reads import find_sql
 from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.steps import END_ROW, FENCE_ROW, KEY_ROW, RAN_ROW, STEP_ROW
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
@@ -110,6 +110,13 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
     ("query", "index"),
     [
         ("due_jobs", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at"),
+        ("moments_enqueued", "INDEX aiojobs_jobs_created (type=? AND created_at"),
+        ("moments_ended", "INDEX aiojobs_jobs_ended (type=? AND status=? AND completed_at"),
+        ("moments_started_of_completed", "INDEX aiojobs_jobs_started (type=? AND started_at"),
+        ("moments_started_of_processing", "INDEX aiojobs_jobs_processing (type=?"),
+        ("moments_started_of_failed", "INDEX aiojobs_attempts_started (type=? AND started_at"),
+        ("moments_failed", "INDEX aiojobs_attempts_ended (type=? AND ended_at"),
+        ("attempts_of_jobs", "INDEX aiojobs_attempts_job (job_id=?)"),
         ("claim_jobs", BY_ID),
         ("claimed_jobs", BY_ID),
         ("complete", BY_ID),
@@ -314,6 +321,12 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
         "schedules_of_page",
         "moved_ahead",
         "latest_ticks",
+        "jobs_pending_with_metadata",
+        "moments_enqueued",
+        "moments_ended",
+        "moments_started_of_completed",
+        "moments_started_of_failed",
+        "moments_failed",
     ],
 )
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
@@ -330,6 +343,7 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
         (FindJobs(status=Status.DEAD), "aiojobs_jobs_finished"),
         (FindJobs(status=Status.CANCELLED), "aiojobs_jobs_finished"),
         (FindJobs(status=Status.DEAD, type="a", label="x"), "aiojobs_jobs_finished"),
+        (FindJobs(type="a", status=Status.PENDING, metadata={"n": [1]}), "aiojobs_jobs_ended (type=? AND status=? AND"),
         (FindJobs(label="x"), "aiojobs_jobs_label (label=? AND rowid<?)"),
         (FindJobs(label="x", type="a", status=Status.PENDING), "aiojobs_jobs_label (label=? AND rowid<?)"),
         (FindJobs(type="a", held=Held.PAYLOAD), "aiojobs_jobs_held (held=? AND type=? AND rowid<?)"),
@@ -344,7 +358,7 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
 def test_jobs_that_are_few_among_many_are_found_by_an_index(
     connection: sqlite3.Connection, query: FindJobs, index: str
 ) -> None:
-    steps = plan(connection, find_sql(SQL, query), {**query._asdict(), "last": 1000})
+    steps = plan(connection, find_sql(SQL, query), {**asked_of(query), "last": 1000})
     assert index in steps
     assert not _WHOLE_TABLE.search(steps)
 

@@ -70,7 +70,7 @@ CREATE TABLE aiojobs_attempts (
     error_type TEXT CHECK (error_type < x''),
     message TEXT CHECK (message < x''),
     traceback TEXT CHECK (traceback < x'')
-, details TEXT CHECK (details < x''));
+, details TEXT CHECK (details < x''), type TEXT CHECK (type < x''));
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
 CREATE TABLE aiojobs_counts (
     type TEXT PRIMARY KEY,
@@ -311,5 +311,15 @@ WHERE job_type IS NOT NULL AND paused_since IS NULL;
 CREATE INDEX aiojobs_schedules_moved ON aiojobs_schedules (moved_at)
 WHERE job_type IS NOT NULL;
 CREATE INDEX aiojobs_ticks_tick ON aiojobs_ticks (tick);
+CREATE INDEX aiojobs_attempts_started ON aiojobs_attempts (type, started_at, job_id, attempt)
+WHERE type IS NOT NULL;
+CREATE INDEX aiojobs_attempts_ended ON aiojobs_attempts (type, ended_at, job_id, attempt)
+WHERE type IS NOT NULL;
+CREATE INDEX aiojobs_jobs_created ON aiojobs_jobs (type, created_at)
+WHERE metadata IS NOT NULL;
+CREATE INDEX aiojobs_jobs_started ON aiojobs_jobs (type, started_at)
+WHERE status = 'completed' AND metadata IS NOT NULL;
+CREATE INDEX aiojobs_jobs_ended ON aiojobs_jobs (type, status, completed_at)
+WHERE metadata IS NOT NULL;
 INSERT INTO aiojobs_meta (key, value)
-VALUES ('application', 'aiojobs_lite'), ('schema', 12), ('database', lower(hex(randomblob(8))));
+VALUES ('application', 'aiojobs_lite'), ('schema', 13), ('database', lower(hex(randomblob(8))));
