@@ -161,7 +161,8 @@ class Committer:
         """
         answers = self._apply_inline(writes)
         if answers is None:
-            answers = await self._queue.add(writes)
+            answer = await self._queue.add(writes)
+            answers = [answer] if len(writes) == 1 else answer
         for write, answer in zip(writes, answers, strict=False):  # a claim's answer may be one more
             if answer is None and isinstance(write, ENDS):
                 raise AttemptNotOwned(write.id, write.attempt)

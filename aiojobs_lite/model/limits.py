@@ -302,6 +302,15 @@ def lane_at(text: str | None, priority: int) -> str | None:
     return LimitedLane(lane, text.limits) if isinstance(text, LimitedLane) else lane
 
 
+def with_keys_of(text: str | None, other: str | None) -> str | None:
+    """The lane of a job whose limits count it by the keys of another lane, where that has a limit of the same name."""
+    if text is None or other is None or text == other:
+        return text
+    keys = {limit_of(meter): meter for meter in lane_of(other).meters}
+    job_type, order, *_ = text.split(END)
+    return END.join([job_type, order, *(keys.get(limit_of(meter), meter) for meter in lane_of(text).meters)])
+
+
 @lru_cache(_LANES_KNOWN)
 def lane_of(text: str) -> Lane:
     """Reads the text of a lane. One that another program has written may name no meter."""

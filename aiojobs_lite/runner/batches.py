@@ -34,8 +34,9 @@ from aiojobs_lite.model.writes import Inserted, Unit
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission
 from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable
+from aiojobs_lite.runner.filters import check_id, check_reason
 from aiojobs_lite.runner.handle import JobHandle
-from aiojobs_lite.runner.jobs import StoredJobs, check_id, check_reason
+from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobBecameCancelled, JobEnqueued
 

@@ -28,7 +28,7 @@ from aiojobs_lite.runner.client_events import ClientSentEvent, events_of, send_b
 from aiojobs_lite.runner.client_handle import ClientHandle, handles_of
 from aiojobs_lite.runner.client_schedules import ClientSchedules
 from aiojobs_lite.runner.events import EventToSend
-from aiojobs_lite.runner.jobs import check_id
+from aiojobs_lite.runner.filters import check_id
 from aiojobs_lite.runner.joining import OpenConnection, check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.publishing import ClientPublishing

@@ -25,7 +25,7 @@ from aiojobs_lite.runner.admission import inserted_of, write_of
 from aiojobs_lite.runner.batches import CANCEL_AT_ONCE
 from aiojobs_lite.runner.binding import check_bound, check_enqueueable
 from aiojobs_lite.runner.client_handle import ClientHandle, handles_of
-from aiojobs_lite.runner.jobs import check_reason
+from aiojobs_lite.runner.filters import check_reason
 from aiojobs_lite.runner.session import Session
 from aiojobs_lite.stores.base import Owners
 

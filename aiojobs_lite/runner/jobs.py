@@ -4,43 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import re
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.durations import Duration
-from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.engine.watchers import JobWatch
-from aiojobs_lite.errors import (
-    InvalidOption,
-    JobNotAllowed,
-    JobNotFound,
-    RunnerClosed,
-    RunnerError,
-    StoreError,
-    StoreUnavailable,
-)
-from aiojobs_lite.handlers.checks import check_choice, check_flag, check_instant, check_storable, check_whole
+from aiojobs_lite.errors import InvalidOption, JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
+from aiojobs_lite.handlers.checks import check_flag, check_instant, check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Held, Job, ReasonName, Status, StatusName
 from aiojobs_lite.model.progress import GetLog, JobLog
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListDead
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
-from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.model.queries import GetJob
+from aiojobs_lite.runner.bulk import ManyJobs
 from aiojobs_lite.runner.explain import look_at, sentence
+from aiojobs_lite.runner.filters import Wanted, check_id, check_key_of, check_reason, filter_of
+from aiojobs_lite.runner.orders import cancel_one, delete_one, redrive_one, reschedule_one
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
-from aiojobs_lite.runner.types import known_name, type_name
-from aiojobs_lite.sizes import LONGEST_REASON_CHARS
-from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven, JobRescheduled
-from aiojobs_lite.text import make_storable
+from aiojobs_lite.runner.types import known_name
 
 _LARGEST_PAGE: Final = 1000  # jobs
-_REASONS: Final = [str(known) for known in Held if known is not Held.UNKNOWN]
-_TRIES: Final = 3  # to move a job that changes meanwhile
 _PEEK_S: Final = 0.25  # that an error may take for its text
-REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
+_ID: Final = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class Peeked(NamedTuple):
@@ -57,7 +45,7 @@ class Peeked(NamedTuple):
     is_clock_replaced: bool
 
 
-class StoredJobs:
+class StoredJobs(ManyJobs):
     """The stored jobs of a runner's database: `runner.jobs`.
 
     Each method raises `RunnerError` if the runner cannot be used, and `StoreUnavailable` if the database cannot.
@@ -65,9 +53,6 @@ class StoredJobs:
     Args:
         access: The way to the engine.
     """
-
-    def __init__(self, access: EngineAccess) -> None:
-        self._access = access
 
     async def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts.
@@ -89,6 +74,9 @@ class StoredJobs:
         label: str | None = None,
         batch: int | None = None,
         held: Held | ReasonName | None = None,
+        metadata: Mapping[str, Wanted | Collection[Wanted]] | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
         limit: int = 100,
         after: int | None = None,
     ) -> builtins.list[Job]:
@@ -100,6 +88,10 @@ class StoredJobs:
             label: Only jobs of this label.
             batch: Only jobs of the batch of this id.
             held: Only pending jobs that are held for this reason: `payload`, `after`, `event` or `listener`.
+            metadata: By name a value, or several in a list: only jobs whose metadata have one of them under each name,
+                or a list there that has one of them.
+            created_from: Only jobs that were enqueued at this instant or later, an aware datetime.
+            created_to: The same: at this instant or before.
             limit: Size of the page, 1 to 1,000.
             after: Id of the last job of the page before.
 
@@ -108,19 +100,14 @@ class StoredJobs:
             UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
         """
         check_whole("limit", limit, _LARGEST_PAGE)
-        wanted = None if status is None else Status(check_choice("status", status, [str(known) for known in Status]))
-        for option, value, expected in (("after", after, "the id of a job"), ("batch", batch, "the id of a batch")):
-            is_id = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
-            if value is not None and not is_id:
-                raise InvalidOption(option, value, expected)
-        reason = None if held is None else Held(check_choice("held", held, _REASONS))
         engine = self._access.engine
-        wanted_type, wanted_label = type_name(type), check_storable("label", label)
-        found = await engine.ask(FindJobs(
-            status=wanted, type=wanted_type, label=wanted_label, batch=batch, held=reason, before=after, limit=limit
-        ))  # fmt: skip
-        if not found and wanted_type is not None:
-            await known_name(engine, wanted_type)
+        wanted = filter_of({
+            "status": status, "type": type, "label": label, "batch": batch, "held": held, "metadata": metadata,
+            "created_from": created_from, "created_to": created_to,
+        })  # fmt: skip
+        found = await engine.ask(wanted._replace(before=check_key_of("after", after, "job"), limit=limit))
+        if not found and wanted.type is not None:
+            await known_name(engine, wanted.type)
         return found
 
     async def log(self, job_id: int) -> JobLog:
@@ -186,6 +173,21 @@ class StoredJobs:
         """The key of a job, as `JobHandle.key`; no I/O."""
         return self._access.latest_engine.identity.key_of(check_id(job_id))
 
+    def id_of(self, key: str) -> int | None:
+        """The id of the job that has a key, as `JobHandle.key`; None if it is no key of a job of this database; no I/O.
+        The job may be gone.
+
+        Raises:
+            InvalidOption: If it is no text.
+        """
+        if not isinstance(key, str):
+            raise InvalidOption("key", key, "the key of a job, as text")
+        database, dash, number = key.rpartition("-")
+        if not dash or not database or database != self._access.latest_engine.identity.database:
+            return None
+        is_id = _ID.fullmatch(number) is not None and int(number) <= LARGEST_INTEGER
+        return int(number) if is_id else None
+
     async def run_now(self, job_id: int) -> None:
         """Makes a job due that waits for its retry or for its time. What else keeps it from running stays: a pause, a
         limit.
@@ -195,7 +197,7 @@ class StoredJobs:
             JobNotAllowed: If it does not wait for a time; the message says what it does.
         """
         engine = self._access.engine
-        await engine.order(_reschedule(engine, check_id(job_id), None))
+        await engine.order(reschedule_one(engine, check_id(job_id), None))
 
     async def reschedule(self, job_id: int, *, at: datetime | Duration) -> None:
         """Sets when a pending job is due, earlier or later than it was.
@@ -211,7 +213,7 @@ class StoredJobs:
         """
         engine = self._access.engine
         due = check_instant("at", at, engine.now())
-        await engine.order(_reschedule(engine, check_id(job_id), due))
+        await engine.order(reschedule_one(engine, check_id(job_id), due))
 
     async def cancel(self, job_id: int, reason: str | None = None) -> Status:
         """Cancels a pending job; asks a processing one to stop, in whatever process it runs.
@@ -229,7 +231,7 @@ class StoredJobs:
             JobNotAllowed: If it is completed or dead. A job that is cancelled already keeps its first reason.
         """
         engine = self._access.engine
-        return await engine.order(_cancel(engine, check_id(job_id), check_reason(reason)))
+        return await engine.order(cancel_one(engine, check_id(job_id), check_reason(reason)))
 
     async def redrive(self, job_id: int) -> None:
         """Sends a dead or cancelled job back to pending, due now, with all its attempts before it.
@@ -239,18 +241,7 @@ class StoredJobs:
             JobNotAllowed: If it is neither dead nor cancelled, or another job has its unique key.
         """
         engine = self._access.engine
-        await engine.order(_redrive(engine, check_id(job_id)))
-
-    async def redrive_all(self, *, type: JobType[..., Any] | str | None = None) -> int:  # noqa: A002
-        """Sends all dead jobs (of one type, or of every type) back to pending, 500 in a transaction; returns how many.
-
-        If it fails, those of the transactions before are pending. A job that dies again meanwhile stays dead.
-
-        Raises:
-            UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
-        """
-        engine, wanted = self._access.engine, type_name(type)
-        return await engine.order(_redrive_all(engine, wanted))
+        await engine.order(redrive_one(engine, check_id(job_id)))
 
     async def delete(self, job_id: int) -> None:
         """Deletes a job with its history.
@@ -260,7 +251,7 @@ class StoredJobs:
             JobNotAllowed: If it is processing.
         """
         engine = self._access.engine
-        await engine.order(_delete(engine, check_id(job_id)))
+        await engine.order(delete_one(engine, check_id(job_id)))
 
     async def wait(self, job_id: int) -> Finished:
         """Waits until a job is completed, dead, cancelled or gone. Its commit ends the wait; nothing is polled.
@@ -290,98 +281,3 @@ class StoredJobs:
         except (StoreError, RunnerError, TimeoutError):
             return None
         return None if job is None else Peeked(job, engine.now(), engine.is_clock_replaced)
-
-
-# Orders: each a write and what follows from it.
-
-
-async def _cancel(engine: Engine, job_id: int, reason: str | None) -> Status:
-    before = await engine.write(CancelJob(job_id, reason))
-    if before is None:
-        raise JobNotFound(job_id)
-    if before is Status.PROCESSING:
-        engine.cancel(job_id, reason)
-        return before
-    if before is Status.PENDING:
-        engine.waiters.notify(job_id, Finished(Status.CANCELLED, reason=reason))
-        if engine.bus.is_watched(JobBecameCancelled):
-            engine.bus.publish(JobBecameCancelled(job_id, await _type_of(engine, job_id), reason or ""))
-    elif before is not Status.CANCELLED:
-        raise JobNotAllowed(job_id, before, "cancelled", "a pending or processing job")
-    return Status.CANCELLED
-
-
-async def _reschedule(engine: Engine, job_id: int, due: int | None) -> None:
-    """Makes a job due at an instant, or now."""
-    is_now = due is None
-    action = "run now" if is_now else "rescheduled"
-    allowed = "a job that waits for its retry or for its time" if is_now else "a pending job that is not held"
-    for _ in range(_TRIES):
-        if await engine.write(Reschedule(job_id, due)):
-            if engine.bus.is_watched(JobRescheduled):
-                scheduled_at = to_datetime(engine.now() if due is None else due)
-                engine.bus.publish(JobRescheduled(job_id, await _type_of(engine, job_id), scheduled_at))
-            return
-        found = await look_at(engine, job_id)
-        job, why = found.job, sentence(found).rstrip(".")
-        if job.status is not Status.PENDING or job.held is not None or (is_now and job.scheduled_at <= found.now):
-            break
-        why = "it changed each time that it was refused: repeat the call"
-    raise JobNotAllowed(job_id, job.status, action, f"{allowed}; {why}")
-
-
-async def _redrive(engine: Engine, job_id: int) -> None:
-    redriven = await engine.write(RedriveJob(job_id))
-    if redriven.status is None:
-        raise JobNotFound(job_id)
-    if not redriven:
-        key = redriven.taken_key
-        allowed = "a dead or cancelled job" if key is None else f"that no other job has its unique key, {key}"
-        raise JobNotAllowed(job_id, redriven.status, "redriven", allowed)
-    if engine.bus.is_watched(JobRedriven):
-        engine.bus.publish(JobRedriven(job_id, await _type_of(engine, job_id)))
-
-
-async def _redrive_all(engine: Engine, job_type: str | None) -> int:
-    redriven, after, is_done = 0, None, False
-    try:
-        while not is_done:
-            ids, after = await engine.ask(ListDead(job_type, REDRIVE_AT_ONCE, after))
-            if not ids and not redriven and job_type is not None:
-                await known_name(engine, job_type)
-            redriven += await engine.write(RedriveDead(ids)) if ids else 0
-            is_done = after is None
-    finally:  # also those before a fault
-        if (redriven or is_done) and engine.bus.is_watched(DeadRedriven):
-            engine.bus.publish(DeadRedriven(redriven, job_type or "every type"))
-    return redriven
-
-
-async def _delete(engine: Engine, job_id: int) -> None:
-    status = await engine.write(DeleteJob(job_id))
-    if status is None:
-        raise JobNotFound(job_id)
-    if status is Status.PROCESSING:
-        raise JobNotAllowed(job_id, status, "deleted", "a job that is not processing; cancel it first")
-    engine.waiters.notify(job_id, Finished(None))
-
-
-async def _type_of(engine: Engine, job_id: int) -> str:
-    job = await engine.ask(GetJob(job_id))
-    return job.type if job else "?"  # deleted meanwhile
-
-
-def check_id(job_id: object) -> int:
-    """Checks that a value is the id of a job; raises `JobNotFound` for one that no job can have."""
-    if isinstance(job_id, bool) or not isinstance(job_id, int):
-        raise InvalidOption("job_id", job_id, "the id of a job, a whole number")
-    if abs(job_id) > LARGEST_INTEGER:
-        raise JobNotFound(job_id)
-    return job_id
-
-
-def check_reason(reason: object) -> str | None:
-    """Text for people, as it is stored, or None; not empty."""
-    if reason is not None and (not isinstance(reason, str) or not reason):
-        raise InvalidOption("reason", reason, "text that is not empty")
-    return None if reason is None else make_storable(reason, LONGEST_REASON_CHARS)

@@ -64,7 +64,6 @@ from aiojobs_lite.model.writes import (
     RedriveDead,
     RedriveJob,
     Redriven,
-    RedrivenAsNew,
     Release,
     Reschedule,
     Write,
@@ -362,10 +361,6 @@ class MemoryPhases:
         dead = self.rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
         return sum(bool(self.redrive_job(RedriveJob(job.id))) for job in reversed(dead))
 
-    def redrive_as_new(self, write: RedriveAsNew) -> RedrivenAsNew:
-        """See `RedriveAsNew`."""
-        return memory_lists.redrive_as_new(self, write)
-
     def delete_job(self, write: DeleteJob) -> Status | None:
         """See `DeleteJob`."""
         job = self.rows.jobs.get(write.id)
@@ -554,7 +549,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
     RaisePriorities: memory_ageing.raise_priorities,
-    RedriveAsNew: MemoryPhases.redrive_as_new,
+    RedriveAsNew: memory_lists.redrive_as_new,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,

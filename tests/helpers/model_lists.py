@@ -62,9 +62,14 @@ class ListRules(RuleBasedStateMachine):
         ids: list[int] | None, metadata: dict[str, Any] | None,
     ) -> None:  # fmt: skip
         query = ListMoments(
-            kind, of, limit, None, *(None if ago is None else self.now - ago * SECOND for ago in (since, until)),
-            None if ids is None else [self.a_job(which) for which in ids], metadata,
-        )  # fmt: skip
+            kind,
+            of,
+            limit,
+            since=None if since is None else self.now - since * SECOND,
+            until=None if until is None else self.now - until * SECOND,
+            ids=None if ids is None else [self.a_job(which) for which in ids],
+            metadata=metadata,
+        )
         while True:
             page = self.twins.ask(query, self.twins.views[view])
             if page.next is None:

@@ -14,7 +14,7 @@ from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.model.queries import ListDead
 from aiojobs_lite.model.writes import RedriveDead
-from aiojobs_lite.runner import jobs as module
+from aiojobs_lite.runner import orders as module
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.facts import DeadRedriven
 from aiojobs_lite.testing.clock import FakeClock

@@ -40,7 +40,9 @@ from aiojobs_lite.http.group import HttpOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
+from aiojobs_lite.runner.filters import JobSelection
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.redriving import RedriveOptions
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import FakeClock, JobKit
@@ -292,6 +294,17 @@ AFTER = [  # it
              "job_id", "reason"),
     *by_name("runner.jobs.redrive", lambda runner: runner.jobs.redrive, "job_id"),
     *by_name("runner.jobs.redrive_all", lambda runner: runner.jobs.redrive_all, "type"),
+    *by_name("runner.jobs.redrive_as_new", lambda runner: lambda **given: runner.jobs.redrive_as_new(
+        **{"job_id": 1, **given}), "job_id", *RedriveOptions.__optional_keys__),
+    *by_name("runner.jobs.cancel_many", lambda runner: lambda **given: runner.jobs.cancel_many(
+        **{"ids": [99], **given}), "ids", "reason", "limit", *JobSelection.__optional_keys__),
+    *by_name("runner.jobs.delete_many", lambda runner: lambda **given: runner.jobs.delete_many(
+        **{"ids": [99], **given}), "ids", "limit"),
+    *by_name("runner.jobs.redrive_many", lambda runner: lambda **given: runner.jobs.redrive_many(
+        **{"ids": [99], **given}), "ids", "limit"),
+    *by_name("runner.jobs.redrive_many_as_new", lambda runner: lambda **given: runner.jobs.redrive_many_as_new(
+        **{"ids": [99], **given}), "ids", "limit"),
+    *by_name("runner.jobs.id_of", lambda runner: runner.jobs.id_of, "key"),
     *by_name("runner.jobs.delete", lambda runner: runner.jobs.delete, "job_id"),
     *by_name("runner.jobs.explain", lambda runner: runner.jobs.explain, "job_id"),
     *by_name("runner.jobs.run_now", lambda runner: runner.jobs.run_now, "job_id"),

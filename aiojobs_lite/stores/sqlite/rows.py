@@ -38,7 +38,7 @@ _FITS_METADATA: Final = """(
             FROM json_each(:metadata) AS asked
             WHERE NOT EXISTS (
                 SELECT 1
-                FROM json_each(iif(json_valid(metadata), metadata, '{}')) AS kept
+                FROM json_each(iif(json_valid(metadata), metadata, '[]')) AS kept
                 LEFT JOIN json_each(iif(kept.type = 'array', kept.value, '[]')) AS member
                 JOIN json_each(asked.value) AS wanted
                     ON wanted.type = coalesce(member.type, kept.type)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
@@ -52,7 +54,7 @@ class Listing:
             '{"n": [null, false, 1.0, 2]}',
         )  # fmt: skip
         ids = await inserted(store, *(new(metadata=row) for row in rows))
-        for wanted, places in (
+        cases: list[tuple[dict[str, Any], list[int]]] = [
             ({}, [0, 1, 2, 3, 4, 5, 6]),
             ({"host": ["a"]}, [1, 3]),
             ({"host": ["b", "c"]}, [2, 3]),
@@ -66,7 +68,8 @@ class Listing:
             ({"host": ['{"a":"a"}', '{"a": "a"}']}, []),
             ({"labels": ['["x","y"]', "[]", ""]}, []),
             ({"none": ["a"]}, []),
-        ):
+        ]
+        for wanted, places in cases:
             expected = [ids[place] for place in reversed(places)]
             for query in (FindJobs(metadata=wanted), FindJobs(metadata=wanted, type="a", status=Status.PENDING)):
                 assert await found(store, query) == expected, query

@@ -37,9 +37,11 @@ from aiojobs_lite.model.writes import (
     MarkInterrupted,
     PauseType,
     Prune,
+    RedriveAsNew,
     RedriveDead,
     RedriveJob,
     Redriven,
+    RedrivenAsNew,
     Release,
     Reschedule,
     Unit,
@@ -115,7 +117,8 @@ def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
     ]
 
 
-_SCHEDULES_MADE = (at(0), True, False), ("fired", 16), (17, True), True, True
+_OF_RUNNERS = SetRunner("r", 1, "web1", 5, "{}"), MarkDraining("r"), EndRunners(("r",), NOW)
+_SCHEDULES_MADE = (at(0), True, False), ("fired", 18), (19, True), True, True
 
 
 def _of_stored_schedules() -> list[Write[Any]]:
@@ -125,7 +128,7 @@ def _of_stored_schedules() -> list[Write[Any]]:
 
 
 def _everything_at_once(
-    jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
+    jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int, gone: int
 ) -> list[Unit]:
     """Writes of every kind that changes rows."""
     units: list[Unit] = [
@@ -141,10 +144,9 @@ def _everything_at_once(
                 RedriveJob(dead),
                 DeleteJob(pending),
                 RedriveDead((dead_too,)),
+                RedriveAsNew(gone, new("d")),
                 Reschedule(later, at(3)),
-                SetRunner("r", 1, "web1", 5, "{}"),
-                MarkDraining("r"),
-                EndRunners(("r",), NOW),
+                *_OF_RUNNERS,
                 Release((held,), Held.PAYLOAD),
                 _report(jobs[1]),
                 Prune(NOW, NOW, NOW, 9),
@@ -171,13 +173,12 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     (old,) = await running(store, new("old"))
     await answers(store, complete(old), _report(old), now=-9)
     jobs = await running(store, *(new() for _ in range(5)))
-    dead = await finished(store, new(), Status.DEAD)
-    dead_too = await finished(store, new("c"), Status.DEAD)
+    ends = (new(), Status.DEAD), (new("c"), Status.DEAD), (new("d"), Status.CANCELLED)
+    dead, dead_too, gone = [await finished(store, *end) for end in ends]
     (held,) = await stores.held(store, new("d"))
-    (pending,) = await inserted(store, new("b"))
-    (later,) = await inserted(store, new("b", due=5))
+    pending, later = await inserted(store, new("b"), new("b", due=5))
     (ahead,) = await inserted(store, new("e", due=99)._replace(created_at=at(99)))
-    units = _everything_at_once(jobs, dead, dead_too, pending, held, ahead, later)
+    units = _everything_at_once(jobs, dead, dead_too, pending, held, ahead, later, gone)
     before, counts = await everything(store), shown(store)
     standings = await store.ask(ids := GetStandings([job.id for job in before]))
     with faulty(store) as connection:
@@ -195,10 +196,11 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
                 break
     assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
     assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
+    assert (made_anew := applied.answers.pop(11)) == RedrivenAsNew(Redriven(Status.CANCELLED), made_anew.id)
     assert [applied.answers[0], *applied.answers[2:37]] == [
         Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING,
         Redriven(Status.DEAD), Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None, False), (),
-        True, True, MovedBack(1, 99_000_000), 0, 7, True, *_SCHEDULES_MADE, 1, CancelledPage((), None), True, (), None,
+        True, True, MovedBack(1, 99_000_000), 0, 8, True, *_SCHEDULES_MADE, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
     assert [made.is_new for made in applied.answers[37].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]

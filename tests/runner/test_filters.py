@@ -1,0 +1,99 @@
+"""Lists of jobs by their metadata and their time, and the keys of jobs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import JobRunner
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.runner.filters import JobSelection, filter_of
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.mail import welcome
+
+NOW = to_datetime(FakeClock().now())
+
+
+@pytest.mark.parametrize(
+    ("given", "query"),
+    [
+        ({}, FindJobs()),
+        ({"status": None, "metadata": None, "created_from": None}, FindJobs()),
+        ({"status": "dead", "type": "a", "label": "x", "batch": 3},
+         FindJobs(status=Status.DEAD, type="a", label="x", batch=3)),
+        ({"metadata": {"a": "x", "b": ["y", 1], "c": True, "d": []}},
+         FindJobs(metadata={"a": ["x"], "b": ["y", 1], "c": [True], "d": []})),
+        ({"created_from": to_datetime(5), "created_to": to_datetime(7)}, FindJobs(created_from=5, created_to=7)),
+    ],
+)  # fmt: skip
+def test_a_filter_is_a_query(given: JobSelection, query: FindJobs) -> None:
+    assert filter_of(given) == query
+
+
+@pytest.mark.parametrize(
+    ("given", "option", "expected"),
+    [
+        ({"metadata": ["a"]}, "metadata", "a dict of at most 20 names, each with a value or a list of at most 1,000"),
+        ({"metadata": {1: "a"}}, "metadata", "a dict of at most 20 names"),
+        ({"metadata": {"\ud800": "a"}}, "metadata", "a dict of at most 20 names"),
+        ({"metadata": dict.fromkeys(map(str, range(21)), "a")}, "metadata", "a dict of at most 20 names"),
+        ({"metadata": {"a": None}}, "metadata", "text, whole numbers or booleans"),
+        ({"metadata": {"a": 1.5}}, "metadata", "text, whole numbers or booleans"),
+        ({"metadata": {"a": {"b": 1}}}, "metadata", "text, whole numbers or booleans"),
+        ({"metadata": {"a": ["\ud800"]}}, "metadata", "text, whole numbers or booleans"),
+        ({"metadata": {"a": 2**63}}, "metadata", "text, whole numbers or booleans"),
+        ({"metadata": {"a": ["x"] * 1001}}, "metadata", "at most 1,000: text"),
+        ({"created_from": NOW.replace(tzinfo=None)}, "created_from", "aware"),
+        ({"created_to": 5}, "created_to", "aware"),
+        ({"batch": "1"}, "batch", "the id of a batch"),
+        ({"host": "a"}, "host", "one of"),
+    ],
+)  # fmt: skip
+def test_what_is_no_filter_is_refused(given: Any, option: str, expected: str) -> None:
+    with pytest.raises(InvalidOption, match=expected) as caught:
+        filter_of(given)
+    assert caught.value.option == option
+
+
+async def test_jobs_are_listed_by_metadata_and_time() -> None:
+    clock = FakeClock()
+    runner = JobRunner(":memory:", jobs=[welcome], clock=clock, max_running=0)
+    async with runner:
+        ids = []
+        for n in range(4):
+            metadata = {"host": "ab"[n % 2], "labels": ["x", str(n)]}
+            ids.append((await runner.enqueue(welcome.using(metadata=metadata), n)).id)
+            clock.advance(60)
+        listed = runner.jobs.list
+
+        async def found(**wanted: Any) -> list[int]:
+            return [job.id for job in await listed(**wanted)]
+
+        assert await found(metadata={"host": "a"}) == [ids[2], ids[0]]
+        assert await found(metadata={"host": ["a", "b"], "labels": ["3", "0"]}) == [ids[3], ids[0]]
+        assert await found(metadata={"labels": "x"}, limit=2, after=ids[3]) == [ids[2], ids[1]]
+        minute = timedelta(minutes=1)
+        assert await found(created_from=NOW + minute, created_to=NOW + 2 * minute) == [ids[2], ids[1]]
+
+
+async def test_a_key_leads_back_to_its_job_and_other_text_to_none(working: JobRunner) -> None:
+    async with working:
+        handle = await working.enqueue(welcome.using(delay="1h"), 1)
+        assert working.jobs.id_of(handle.key) == handle.id
+        database = handle.key.rpartition("-")[0]
+        assert working.jobs.id_of(f"{database}-999") == 999
+        for text in (
+            "", "-", "1", "-1", database, f"{database}-", f"{database}-0", f"{database}-01", f"{database}-+1",
+            f"{database}- 1", f"{database}-1_0", f"{database}-\u0661", f"{database}-{2**63}", f"{database}-1\n",
+            f"x{handle.key}",
+            f"{database}-" + "9" * 5000, f"{database}--1",
+        ):  # fmt: skip
+            assert working.jobs.id_of(text) is None, text
+        with pytest.raises(InvalidOption, match="the key of a job, as text"):
+            working.jobs.id_of(1)  # type: ignore[arg-type]  # what is refused
+        assert working.jobs.id_of(f"{database}-{2**63 - 1}") == 2**63 - 1
