@@ -5,26 +5,42 @@ from __future__ import annotations
 import asyncio
 import builtins
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import InvalidOption, JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
-from aiojobs_lite.handlers.checks import check_flag, check_instant, check_whole
+from aiojobs_lite.handlers.checks import (
+    check_aware,
+    check_choice,
+    check_each,
+    check_flag,
+    check_instant,
+    check_whole,
+)
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Held, Job, ReasonName, Status, StatusName
+from aiojobs_lite.model.moments import GetJobs, ListMoments, Moment, MomentKind, MomentPage
 from aiojobs_lite.model.progress import GetLog, JobLog
 from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.runner.bulk import ManyJobs
 from aiojobs_lite.runner.explain import look_at, sentence
-from aiojobs_lite.runner.filters import Wanted, check_id, check_key_of, check_reason, filter_of
+from aiojobs_lite.runner.filters import (
+    Wanted,
+    check_id,
+    check_key_of,
+    check_reason,
+    check_wanted,
+    filter_of,
+)
 from aiojobs_lite.runner.orders import cancel_one, delete_one, redrive_one, reschedule_one
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
-from aiojobs_lite.runner.types import known_name
+from aiojobs_lite.runner.types import known_name, type_name
 
 _LARGEST_PAGE: Final = 1000  # jobs
 _PEEK_S: Final = 0.25  # that an error may take for its text
@@ -109,6 +125,69 @@ class StoredJobs(ManyJobs):
         if not found and wanted.type is not None:
             await known_name(engine, wanted.type)
         return found
+
+    async def get_many(self, ids: Iterable[int]) -> dict[int, Job]:
+        """Reads up to 1,000 jobs with the history of their attempts; those that there are, by id.
+
+        Raises:
+            InvalidOption: If they are no ids, or too many.
+        """
+        engine = self._access.engine
+        wanted = {check_id(one) for one in check_each("ids", ids, "ids of jobs")}
+        if len(wanted) > _LARGEST_PAGE:
+            raise InvalidOption("ids", f"{len(wanted):,} ids", f"at most {_LARGEST_PAGE:,}")
+        return await engine.ask(GetJobs(wanted)) if wanted else {}
+
+    async def moments(
+        self,
+        type: JobType[..., Any] | str,  # noqa: A002  # the column's name
+        *,
+        kinds: Collection[MomentKind | str] = tuple(MomentKind),
+        ids: Iterable[int] | None = None,
+        metadata: Mapping[str, Wanted | Collection[Wanted]] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        after: Moment | None = None,
+    ) -> MomentPage:
+        """Reads a page of what happened to the jobs of a type that have metadata, the latest first: they were enqueued,
+        attempts started and failed, they completed, died or were cancelled.
+
+        What a page costs depends on its size, not on how many jobs are stored. At most `limit` moments are looked at,
+        so that a page may be short, or empty; the list ends when its `next` is None.
+
+        Args:
+            type: Their type: the job type, or its name.
+            kinds: What is listed: `enqueued`, `started`, `failed`, `completed`, `dead`, `cancelled`.
+            ids: Only of these jobs, at most 1,000.
+            metadata: As of `list`.
+            since: The earliest instant, an aware datetime.
+            until: The latest.
+            limit: Size of the page, 1 to 1,000.
+            after: The `next` of the page before.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+        """
+        engine = self._access.engine
+        of_type = type_name(type)
+        if of_type is None:
+            raise InvalidOption("type", type, "the name of a job type")
+        names = [str(one) for one in MomentKind]
+        listed = {
+            MomentKind(check_choice("kinds", one, names)) for one in check_each("kinds", kinds, f"some of {names}")
+        }
+        first, last = (
+            None if at is None else to_micros(check_aware(name, at))
+            for name, at in (("since", since), ("until", until))
+        )
+        if after is not None and not isinstance(after, Moment):
+            raise InvalidOption("after", after, "the `next` of the page before")
+        wanted = None if ids is None else {check_id(one) for one in check_each("ids", ids, "ids of jobs")}
+        if wanted is not None and len(wanted) > _LARGEST_PAGE:
+            raise InvalidOption("ids", f"{len(wanted):,} ids", f"at most {_LARGEST_PAGE:,}")
+        size = check_whole("limit", limit, _LARGEST_PAGE)
+        return await engine.ask(ListMoments(of_type, listed, size, after, first, last, wanted, check_wanted(metadata)))
 
     async def log(self, job_id: int) -> JobLog:
         """Reads the newest 1,000 lines that the handlers of a job logged by `ctx.log`.

@@ -14,7 +14,7 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.runner.filters import JobSelection, filter_of
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.mail import welcome
+from tests.helpers.mail import dies, welcome
 
 NOW = to_datetime(FakeClock().now())
 
@@ -97,3 +97,33 @@ async def test_a_key_leads_back_to_its_job_and_other_text_to_none(working: JobRu
         with pytest.raises(InvalidOption, match="the key of a job, as text"):
             working.jobs.id_of(1)  # type: ignore[arg-type]  # what is refused
         assert working.jobs.id_of(f"{database}-{2**63 - 1}") == 2**63 - 1
+
+
+async def test_what_happened_to_jobs_is_read_page_by_page_with_their_history() -> None:
+    runner = JobRunner(":memory:", jobs=[dies, welcome])
+    async with runner:
+        dead = await runner.enqueue(dies.using(metadata={"host": "a"}))
+        plain = await runner.enqueue(dies)
+        await runner.run_until_idle()
+        (first,) = (page := await runner.jobs.moments("dies", limit=1)).moments
+        rest = await runner.jobs.moments("dies", limit=100, after=page.next)
+        assert [moment.kind for moment in (first, *rest.moments)] == ["dead", "failed", "started", "enqueued"]
+        assert {moment.job_id for moment in (first, *rest.moments)} == {dead.id}
+        assert rest.next is None
+        assert (
+            await runner.jobs.moments("dies", kinds=["dead"], ids=[dead.id, 999], metadata={"host": "a"})
+        ).moments == (first,)
+        assert (await runner.jobs.moments("dies", until=to_datetime(first.at - 1), kinds=["dead"])).moments == ()
+        assert (await runner.jobs.moments("dies", since=to_datetime(first.at), kinds=["dead"])).moments == (first,)
+        found = await runner.jobs.get_many([dead.id, plain.id, 999])
+        assert found == {job.id: await runner.jobs.get(job.id) for job in (dead, plain)}
+        assert len(found[dead.id].history) == 1
+        assert await runner.jobs.get_many([]) == {}
+        with pytest.raises(InvalidOption, match="at most 1,000"):
+            await runner.jobs.get_many(range(1001))
+        with pytest.raises(InvalidOption, match="at most 1,000"):
+            await runner.jobs.moments("dies", ids=range(1001))
+        with pytest.raises(InvalidOption, match="the name of a job type"):
+            await runner.jobs.moments(None)  # type: ignore[arg-type]  # what is refused
+        with pytest.raises(InvalidOption, match="the `next` of the page before"):
+            await runner.jobs.moments("dies", after=3)  # type: ignore[arg-type]  # what is refused

@@ -304,6 +304,9 @@ AFTER = [  # it
         **{"ids": [99], **given}), "ids", "limit"),
     *by_name("runner.jobs.redrive_many_as_new", lambda runner: lambda **given: runner.jobs.redrive_many_as_new(
         **{"ids": [99], **given}), "ids", "limit"),
+    *by_name("runner.jobs.get_many", lambda runner: runner.jobs.get_many, "ids"),
+    *by_name("runner.jobs.moments", lambda runner: lambda **given: runner.jobs.moments(
+        **{"type": DECLARED.name, **given}), *options_of(StoredJobs.moments)),
     *by_name("runner.jobs.id_of", lambda runner: runner.jobs.id_of, "key"),
     *by_name("runner.jobs.delete", lambda runner: runner.jobs.delete, "job_id"),
     *by_name("runner.jobs.explain", lambda runner: runner.jobs.explain, "job_id"),

@@ -85,7 +85,7 @@ def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | No
 
 def may_walk(query: Query[Any]) -> bool:
     """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
-    if isinstance(query, ListAhead | ListDead | LookAtMeters):
+    if isinstance(query, ListAhead | ListDead | ListMoments | LookAtMeters):
         return True
     if isinstance(query, FindIds):
         query = query.jobs
