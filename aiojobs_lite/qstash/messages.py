@@ -14,6 +14,7 @@ from aiojobs_lite.handlers.requests import DELIVERY
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, caller_ip, read_body, read_json
 from aiojobs_lite.qstash.destination import destination
+from aiojobs_lite.qstash.filters import MARK, OF_API
 from aiojobs_lite.qstash.headers import message_options
 from aiojobs_lite.qstash.objects import message_object
 from aiojobs_lite.qstash.outgoing import Delivery, Outgoing, deliveries_of
@@ -78,7 +79,7 @@ async def message_of(api: Api, message_id: str) -> tuple[Job, str]:
     jobs = api.runner.jobs
     if number.isascii() and number.isdecimal() and len(number) < 19 and jobs.key_of(int(number)) == message_id:
         job = await jobs.get(int(number))
-        if job.type == DELIVERY:
+        if job.type == DELIVERY and job.metadata.get(MARK) == OF_API:
             return job, message_id
     raise ApiError(404, f"there is no message {message_id!r}")
 

@@ -18,6 +18,7 @@ from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.retry_delay import RetryDelay
 from aiojobs_lite.qstash.api import Api, ApiError
 from aiojobs_lite.qstash.destination import Destination
+from aiojobs_lite.qstash.filters import MARK, OF_API
 from aiojobs_lite.qstash.groups import GroupEndpoint, endpoints_of
 from aiojobs_lite.qstash.headers import DEFAULT_RETRIES, CallbackOptions, MessageOptions
 from aiojobs_lite.qstash.limits import GivenLimits
@@ -173,7 +174,7 @@ def _metadata(outgoing: Outgoing, endpoint: GroupEndpoint, url: str) -> dict[str
 
 
 def _place(url: str) -> Mapping[str, str]:
-    return {"url": url, "path": urlsplit(url).path or "/"}
+    return {MARK: OF_API, "url": url, "path": urlsplit(url).path or "/"}
 
 
 def _repeat_key(outgoing: Outgoing, url: str) -> str | None:

@@ -31,7 +31,7 @@ class JobSelection(TypedDict, total=False):
 
     Attributes:
         status: Their status.
-        type: Their type, or its name.
+        type: Their type: the job type, or its name.
         label: Their label.
         batch: The id of their batch.
         held: Why they are held.

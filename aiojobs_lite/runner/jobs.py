@@ -14,7 +14,14 @@ from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import InvalidOption, JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
-from aiojobs_lite.handlers.checks import check_aware, check_choice, check_each, check_flag, check_instant, check_whole
+from aiojobs_lite.handlers.checks import (
+    check_aware,
+    check_choice,
+    check_each,
+    check_flag,
+    check_instant,
+    check_whole,
+)
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Held, Job, ReasonName, Status, StatusName
@@ -150,7 +157,7 @@ class StoredJobs(ManyJobs):
         so that a page may be short, or empty; the list ends when its `next` is None.
 
         Args:
-            type: Their type, or its name.
+            type: Their type: the job type, or its name.
             kinds: What is listed: `enqueued`, `started`, `failed`, `completed`, `dead`, `cancelled`.
             ids: Only of these jobs, at most 1,000.
             metadata: As of `list`.

@@ -97,6 +97,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FindEvents: memory_events.find_events,
     FindIds: lambda rows, query: [job.id for job in rows.find(query.jobs)],
     FindStarted: memory_events.find_started,
+    FindIds: lambda rows, query: [job.id for job in rows.find(query.jobs)],
     FindJobs: Rows.find,
     GetParent: memory_steps.get_parent,
     ListAwaited: memory_steps.list_awaited,

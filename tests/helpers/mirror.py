@@ -92,6 +92,8 @@ ELSEWHERE: Final = {
     "stores/sqlite/lists.py": Suite(f"{_CONFORMANCE}/lists.py", _EACH_STORE),
     "stores/sqlite/moments.py": Suite(f"{_CONFORMANCE}/lists.py", _EACH_STORE),
     "runner/orders.py": Suite("tests/runner/test_jobs.py", "callers see what follows from each there"),
+    "qstash/moments.py": Suite("tests/qstash/test_events.py", "its lists are those of events and of dead messages"),
+    "qstash/overrides.py": Suite("tests/qstash/test_dlq.py", "what it changes is looked at in what is published again"),
     "model/steps.py": Suite(f"{_CONFORMANCE}/steps.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),

@@ -211,7 +211,7 @@ async def test_a_callback_is_a_message_with_options_of_its_own() -> None:
             await runner.run_until_idle()
             callbacks = [job for job in await runner.jobs.list() if job.payload["url"] == f"{back.url}/c"]
     assert [job.max_attempts for job in callbacks] == [2, 2]
-    assert callbacks[0].metadata == {"host": "127.0.0.1", "url": f"{back.url}/c", "path": "/c"}
+    assert callbacks[0].metadata == {"by": "qstash", "host": "127.0.0.1", "url": f"{back.url}/c", "path": "/c"}
     for got in back.received:
         assert (got.method, got.header("z"), got.header("content-type")) == ("PUT", "1", "application/json")
         assert got.header("upstash-signature")

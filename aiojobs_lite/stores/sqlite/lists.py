@@ -45,8 +45,6 @@ def find_sql(sql: Sql, query: FindJobs) -> str:
         return sql["jobs_of_batch"]
     if query.status in _NOT_COMPLETED:
         return sql["jobs_not_completed"]
-    if query.metadata and query.type is not None and query.status is Status.PENDING:
-        return sql["jobs_pending_with_metadata"]
     if is_of_processing(query):
         return sql["jobs_processing"]  # no other has an owner, or was asked to cancel
     if query.held is not None:

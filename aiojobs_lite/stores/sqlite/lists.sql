@@ -59,19 +59,6 @@ WHERE status = 'processing'
 ORDER BY id DESC
 LIMIT :limit;
 
--- name: jobs_pending_with_metadata
--- Pending, of one type.
-SELECT {job}
-FROM aiojobs_jobs INDEXED BY aiojobs_jobs_ended
-WHERE type = :type
-    AND status = 'pending'
-    AND metadata IS NOT NULL
-    AND completed_at IS NULL
-    AND id <= :last
-    AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
-
 -- name: jobs_not_completed
 -- Dead, or cancelled.
 SELECT {job}

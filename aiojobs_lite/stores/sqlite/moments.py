@@ -31,9 +31,9 @@ _STREAMS: Final = {
         "moments_started_of_completed", "moments_started_of_processing", "moments_started_of_failed",
     ),
     MomentKind.FAILED: ("moments_failed",),
-    MomentKind.COMPLETED: ("moments_ended",),
-    MomentKind.DEAD: ("moments_ended",),
-    MomentKind.CANCELLED: ("moments_ended",),
+    MomentKind.COMPLETED: ("moments_completed",),
+    MomentKind.DEAD: ("moments_not_completed",),
+    MomentKind.CANCELLED: ("moments_not_completed",),
 }  # fmt: skip
 """The queries that list moments of a kind, each by an index."""
 

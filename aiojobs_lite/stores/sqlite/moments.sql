@@ -11,11 +11,26 @@ WHERE type = :type
 ORDER BY created_at DESC, id DESC
 LIMIT :limit;
 
--- name: moments_ended
+-- name: moments_completed
+-- Of the jobs that have ended nearly all are completed.
 SELECT completed_at, id, 0, {fits_metadata}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_ended
 WHERE type = :type
-    AND status = :kind
+    AND status = 'completed'
+    AND completed_at IS NOT NULL
+    AND metadata IS NOT NULL
+    AND completed_at BETWEEN :since AND :until
+    AND (completed_at, id, 0) < (:at, :id, :attempt)
+ORDER BY completed_at DESC, id DESC
+LIMIT :limit;
+
+-- name: moments_not_completed
+-- Dead, or cancelled: few, of every type.
+SELECT completed_at, id, 0, {fits_metadata}
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_finished
+WHERE status = :kind
+    AND type = :type
+    AND completed_at IS NOT NULL
     AND metadata IS NOT NULL
     AND completed_at BETWEEN :since AND :until
     AND (completed_at, id, 0) < (:at, :id, :attempt)
@@ -28,6 +43,7 @@ SELECT started_at, id, attempts, {fits_metadata}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_started
 WHERE type = :type
     AND status = 'completed'
+    AND completed_at IS NOT NULL
     AND metadata IS NOT NULL
     AND started_at BETWEEN :since AND :until
     AND (started_at, id, attempts) < (:at, :id, :attempt)

@@ -60,8 +60,8 @@ CREATE INDEX aiojobs_jobs_created ON aiojobs_jobs (type, created_at)
 WHERE metadata IS NOT NULL;
 
 -- index aiojobs_jobs_ended
-CREATE INDEX aiojobs_jobs_ended ON aiojobs_jobs (type, status, completed_at)
-WHERE metadata IS NOT NULL;
+CREATE INDEX aiojobs_jobs_ended ON aiojobs_jobs (type, completed_at)
+WHERE completed_at IS NOT NULL AND metadata IS NOT NULL;
 
 -- index aiojobs_jobs_finished
 CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
@@ -97,7 +97,7 @@ WHERE status = 'processing';
 
 -- index aiojobs_jobs_started
 CREATE INDEX aiojobs_jobs_started ON aiojobs_jobs (type, started_at)
-WHERE status = 'completed' AND metadata IS NOT NULL;
+WHERE completed_at IS NOT NULL AND metadata IS NOT NULL;
 
 -- index aiojobs_jobs_unique_key
 CREATE UNIQUE INDEX aiojobs_jobs_unique_key ON aiojobs_jobs (type, unique_key)

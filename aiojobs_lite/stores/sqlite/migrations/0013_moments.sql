@@ -16,7 +16,7 @@ CREATE INDEX aiojobs_jobs_created ON aiojobs_jobs (type, created_at)
 WHERE metadata IS NOT NULL;
 
 CREATE INDEX aiojobs_jobs_started ON aiojobs_jobs (type, started_at)
-WHERE status = 'completed' AND metadata IS NOT NULL;
+WHERE completed_at IS NOT NULL AND metadata IS NOT NULL;
 
-CREATE INDEX aiojobs_jobs_ended ON aiojobs_jobs (type, status, completed_at)
-WHERE metadata IS NOT NULL;
+CREATE INDEX aiojobs_jobs_ended ON aiojobs_jobs (type, completed_at)
+WHERE completed_at IS NOT NULL AND metadata IS NOT NULL;
