@@ -47,7 +47,7 @@ class Figure:
         workload: What was done, such as `end to end`.
         who: `aiojobs_lite`, `bare sqlite3`, or the name of a peer.
         durability: `normal`, `full`, or a peer's own default in words.
-        unit: `jobs/s`, `requests/s`, `ms`, `%` or `MB`.
+        unit: `jobs/s`, `deliveries/s`, `requests/s`, `ms`, `%` or `MB`.
         values: One a round.
         at: Where in a series it stands (producers, rows, bytes, milliseconds of a slice), or None.
         note: What else is to be known, such as why nothing was measured.
@@ -102,3 +102,10 @@ def on_new_path(measure: Callable[[Path], T]) -> T:
     """One measurement on a new database."""
     with new_path() as path:
         return measure(path)
+
+
+def resident_megabytes() -> float:
+    """Megabytes of memory that this process takes now."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from benchmarks.deliveries import HANGING
 from benchmarks.functions import KINDS
 from benchmarks.harness import BARE, DURABILITIES, OURS, Figure
 from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.roster import FUNCTIONS_ROSTER, ROSTER, beside
+from benchmarks.workloads import deliveries
 from benchmarks.workloads.functions import ASLEEP, COHORT
 
 
@@ -87,6 +89,7 @@ def limits(found: Results) -> list[Limit]:
         *_beside_a_backlog(found),
         *_many_types(found),
         *_keys(found),
+        *_deliveries(found),
         *_functions(found),
         *_functions_asleep(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
@@ -136,6 +139,21 @@ def _keys(found: Results) -> list[Limit]:
         times = found.median(workload, at=MILLION) / found.median(workload, at=10)
         lines.append(Limit(f"{name} beside 1 M jobs of one key, times that of 10", times, most=1.2))
     return lines
+
+
+def _deliveries(found: Results) -> list[Limit]:
+    """The bare loop stores nothing. Both send by aiohttp, and to the same server."""
+    lines = []
+    for durability in DURABILITIES:
+        bare = found.median(deliveries.NAME, durability, who=deliveries.BARE_AIOHTTP)
+        rate = found.median(deliveries.NAME, durability) / bare
+        lines.append(Limit(f"deliveries, 100 in flight, {durability}, of bare aiohttp", rate, 0.5))
+    hanging = found.median(deliveries.BESIDE, at=HANGING) / found.median(deliveries.BESIDE, at=0)
+    return [
+        *lines,
+        Limit("deliveries beside a host that hangs, of the rate without", hanging, 0.9),
+        Limit("memory of 20,000 deliveries, MB more than of 2,000", found.median(deliveries.MEMORY), most=5),
+    ]
 
 
 def _functions(found: Results) -> list[Limit]:

@@ -16,6 +16,9 @@ from pydantic import BaseModel
 _EXACT: Final = frozenset(
     {
         "bool",
+        "dataclass",
+        "dataclass-args",
+        "dataclass-field",
         "date",
         "datetime",
         "decimal",
@@ -41,6 +44,7 @@ _EXACT: Final = frozenset(
     }
 )  # types that pydantic reads back as what they were
 _PLAIN_FIELD: Final = frozenset({"type", "schema", "required", "metadata"})  # without an alias, and not left out
+_OF_DATACLASSES: Final = frozenset({"type", "name", "schema", "metadata", "kw_only", "init"})  # likewise
 _PLAIN_SCALARS: Final = frozenset({"str", "int", "float", "bool"})
 _EXACT_KEYS: Final = frozenset({"str", "int", "uuid"})
 _OF_PARTS: Final = {"list": "items_schema", "set": "items_schema", "frozenset": "items_schema", "dict": "values_schema"}
@@ -63,6 +67,10 @@ def is_exact(schema: Any) -> bool:
         return False
     if kind in _OF_PARTS and _OF_PARTS[kind] not in schema:
         return False  # of anything
+    if kind == "dataclass" and (schema.get("post_init") or not getattr(schema["cls"], "__final__", False)):
+        return False  # a value may be one of a subclass
+    if kind == "dataclass-field" and (schema.keys() - _OF_DATACLASSES or not schema.get("init", True)):
+        return False
     if kind == "dict" and schema.get("keys_schema", {}).get("type") not in _EXACT_KEYS:
         return False
     return all(map(is_exact, _parts(schema)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ def check_url(option: str, value: object) -> str:
     return f"{found['scheme'].lower()}://{place}{_encoded(found['rest'])}"
 
 
+@lru_cache(maxsize=1024)
 def host_of(url: str) -> str:
     """The host of a checked URL, without its port; an IPv6 address without its brackets."""
     place = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)[0]

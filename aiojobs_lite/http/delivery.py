@@ -180,10 +180,13 @@ class Deliverer:
             own |= {"Upstash-Message-Id": ctx.key, "Upstash-Retried": str(ctx.attempt - 1)}
             metadata = ctx.metadata
             own |= {header: str(metadata[name]) for name, header in _OF_METADATA.items() if name in metadata}
-        names = {name.lower() for name in own}
-        kept = [(name, value) for name, value in given if name.lower() not in names]
-        if not any(name.lower() == "user-agent" for name, _ in kept):
+        replaced = {name.lower() for name in own}
+        kept = [pair for pair in given if pair[0].lower() not in replaced] if replaced else given
+        names = {name.lower() for name, _ in kept}
+        if "user-agent" not in names:
             own["User-Agent"] = self._settings.user_agent or _USER_AGENTS[rules]
+        if "accept-encoding" not in names:
+            own["Accept-Encoding"] = "identity"  # of what comes back nothing is decompressed
         return [*kept, *own.items()]
 
 

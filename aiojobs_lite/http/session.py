@@ -26,6 +26,8 @@ LARGEST_ANSWER_HEADERS_BYTES: Final = 16 * 1024
 _KEEP_ALIVE_S: Final = 4.0  # below that of servers, of which many close after 5 s: else a request meets the close
 _CHUNK_BYTES: Final = 16 * 1024
 _TEXT_CHARS: Final = LARGEST_ANSWER_BYTES * 4 // 3
+_ESCAPE_CHARS: Final = 6  # of one character in JSON, at most
+_AUTOMATIC: Final = frozenset({"user-agent", "accept-encoding", "content-type"})  # which aiohttp would add by itself
 
 
 class RefusedAddress(OSError):
@@ -85,12 +87,13 @@ class HttpSession:
         """
         begun = time.monotonic()
         waiting = asyncio.timeout(sent.timeout)
+        missing = _AUTOMATIC.difference([name.lower() for name, _ in sent.headers])
         try:
             async with (
                 waiting,
                 self._session.request(
-                    sent.method, self._url_of(sent.url, encoded=True), headers=list(sent.headers),
-                    data=sent.body or None, allow_redirects=False,
+                    sent.method, self._url_of(sent.url, encoded=True), headers=sent.headers, data=sent.body or None,
+                    allow_redirects=False, skip_auto_headers=missing or None,
                 ) as answer,
             ):  # fmt: skip
                 body, is_truncated = await _read(answer)
@@ -132,7 +135,7 @@ async def open_session(
     )  # fmt: skip
     async with ClientSession(
         connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False,
-        timeout=ClientTimeout(total=None), skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
+        timeout=ClientTimeout(total=None),
     ) as session:  # fmt: skip
         yield HttpSession(session)
 
@@ -181,7 +184,8 @@ def _as_text(body: bytes, *, is_cut: bool) -> str | None:
             if not is_cut:
                 return None
         else:
-            is_long = len(json.dumps(text, ensure_ascii=False)) > _TEXT_CHARS
+            is_short = len(text) * _ESCAPE_CHARS <= _TEXT_CHARS  # nearly always
+            is_long = not is_short and len(json.dumps(text, ensure_ascii=False)) > _TEXT_CHARS
             return None if is_long or "\x00" in text else text
     return None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 
+@final  # so that it is stored without being read back
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
     """The answer that completed a delivery, as its job keeps it.

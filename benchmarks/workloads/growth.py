@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import bare, ours
-from benchmarks.harness import DURABILITIES, OURS, Figure, Plan, new_path
+from benchmarks.harness import DURABILITIES, OURS, Figure, Plan, new_path, resident_megabytes
 from benchmarks.workloads.throughput import side_by_side
 
 WAITING: Final = (0, 100_000, 1_000_000)  # pending rows, half of them due tomorrow
@@ -83,14 +83,7 @@ async def _looked(path: Path) -> float:
         await runner.run_until_idle()
         runner.stats()
         await runner.jobs.list(limit=100)
-        return _resident()
-
-
-def _resident() -> float:
-    """Megabytes of memory that this process takes now."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024
+        return resident_megabytes()
 
 
 if __name__ == "__main__":

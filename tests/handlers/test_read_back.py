@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, final
 from uuid import UUID
 
 import pytest
@@ -327,6 +327,59 @@ def test_plain_types_need_no_comparison(annotation: Any) -> None:
 @pytest.mark.parametrize("annotation", [Any, Refund, int | str, dict, list, list[Any], dict[str | None, int], Open])
 def test_what_may_change_is_compared(annotation: Any) -> None:
     assert not Signature("t", handler_of(annotation))._is_exact  # noqa: SLF001  # the same
+
+
+@dataclass
+class Extensible:
+    values: tuple[int, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    values: tuple[int, ...]
+    name: str = field(default="", kw_only=True)
+
+
+@final
+@dataclass
+class Derived:
+    value: int
+
+    def __post_init__(self) -> None:
+        self.value += 1
+
+
+@final
+@dataclass
+class Counting:
+    value: int
+    count: int = field(default=0, init=False)
+
+
+@final
+@dataclass
+class Renamed:
+    value: Annotated[int, Field(alias="Value")]
+
+
+@final
+@dataclass
+class OfAnything:
+    value: Any
+
+
+@pytest.mark.parametrize("annotation", [Sealed, list[Sealed], Sealed | None])
+def test_a_final_dataclass_of_plain_fields_needs_no_comparison(annotation: Any) -> None:
+    result = Result("t", annotation)
+    assert result._is_exact  # noqa: SLF001  # what it costs
+    value: Any = [Sealed((1, 2), name="a")] if annotation == list[Sealed] else Sealed((1, 2), name="a")
+    assert result.load(result.dump(value)) == value
+
+
+@pytest.mark.parametrize("annotation", [Extensible, Derived, Counting, Renamed, OfAnything])
+def test_any_other_dataclass_is_compared(annotation: Any) -> None:
+    assert not Result("t", annotation)._is_exact  # noqa: SLF001  # the same
 
 
 def test_a_schema_that_is_none_is_exact() -> None:

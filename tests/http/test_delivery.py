@@ -170,6 +170,14 @@ async def test_headers_of_the_library_replace_those_of_the_publisher() -> None:
         assert (received.header("user-agent"), received.header("x")) == ("mine", "y")
 
 
+async def test_a_delivery_asks_for_an_answer_as_it_is_unless_the_publisher_asks_for_another() -> None:
+    async with endpoint() as server, delivering() as runner:
+        for headers in ({}, {"accept-encoding": "br"}):
+            await (await runner.publish(server.url, headers=headers)).result("10s")
+        encodings = [one.header("accept-encoding") for one in server.received]
+        assert (encodings, server.received[0].header("user-agent")) == (["identity", "br"], "aiojobs_lite")
+
+
 # Where it may go.
 
 

@@ -63,9 +63,10 @@ async def test_a_url_without_a_path_asks_for_the_root(session: HttpSession, give
         assert server.targets == [sent]
 
 
-async def test_a_request_without_a_body_and_headers_has_none_of_aiohttp(session: HttpSession) -> None:
+@pytest.mark.parametrize("body", [b"", b"x"])
+async def test_a_request_without_headers_has_none_of_aiohttp(session: HttpSession, body: bytes) -> None:
     async with endpoint() as server:
-        await session.send(HttpRequest("POST", server.url, (), b"", 10))
+        await session.send(HttpRequest("POST", server.url, (), body, 10))
         names = {name for name, _ in server.received[0].headers}
         assert names == {"host", "accept", "content-length"}
 
