@@ -32,7 +32,16 @@ from aiojobs_lite import (
 from aiojobs_lite.errors.store import REMEDIES
 from aiojobs_lite.handlers.checks import check_values
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
-from aiojobs_lite.http import Breaker, MemoryInbox, Publish, Signer, SigningKeys, Verifier, VerifyMiddleware
+from aiojobs_lite.http import (
+    Breaker,
+    DatabaseInbox,
+    MemoryInbox,
+    Publish,
+    Signer,
+    SigningKeys,
+    Verifier,
+    VerifyMiddleware,
+)
 from aiojobs_lite.http.group import DEFAULTS
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
@@ -96,6 +105,7 @@ def default(cell: str) -> Any:
         ("Verifier", parameters(Verifier)),
         ("VerifyMiddleware", parameters(VerifyMiddleware, "app")),
         ("MemoryInbox", parameters(MemoryInbox)),
+        ("DatabaseInbox", parameters(DatabaseInbox)),
         ("qstash_app", dict(QSTASH_DEFAULTS)),
         ("One enqueue", dict.fromkeys(EnqueueOptions.__annotations__)),
     ],

@@ -6,6 +6,7 @@ Needs the extra `http`: `pip install "aiojobs_lite[http]"`. Importing this packa
 from aiojobs_lite.handlers.publish import Publish
 from aiojobs_lite.http.breaker import PER_HOST_LIMIT, Breaker
 from aiojobs_lite.http.group import Http
+from aiojobs_lite.http.signing.database_inbox import DatabaseInbox
 from aiojobs_lite.http.signing.inbox import Inbox, MemoryInbox, MessageStatus
 from aiojobs_lite.http.signing.keys import SigningKeys
 from aiojobs_lite.http.signing.middleware import VerifyMiddleware
@@ -18,6 +19,7 @@ from aiojobs_lite.policy.retry_delay import RetryDelay
 __all__ = [
     "PER_HOST_LIMIT",
     "Breaker",
+    "DatabaseInbox",
     "DeliveryResult",
     "Http",
     "Inbox",
