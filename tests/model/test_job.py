@@ -24,7 +24,7 @@ from aiojobs_lite.model.job import (
 from tests.helpers.instants import NOON
 from tests.helpers.root import ROOT
 
-SCHEMA = ROOT / "aiojobs_lite/stores/sqlite/migrations/0001_initial.sql"
+SCHEMA = ROOT / "tests/stores/sqlite/golden_schema.sql"  # what the migrations lead to, which a test holds
 
 
 def a_job(status: Status = Status.PENDING, payload: str = "{}") -> Job:
