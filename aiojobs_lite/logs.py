@@ -1,4 +1,4 @@
-"""The library's loggers: `aiojobs_lite.jobs`, `.engine`, `.cron` and `.store`, and a filter for the application's."""
+"""The loggers of the library, each below `aiojobs_lite` and of one part, and a filter for the application's."""
 
 from __future__ import annotations
 

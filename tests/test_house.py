@@ -393,6 +393,9 @@ def test_no_test_sleeps_to_be_right() -> None:
 
 # What an import does.
 
+MOST_LOADED = 300  # modules of the package by `import aiojobs_lite`: at each start, and in each worker process
+LOADED_ON_DEMAND = ("aiojobs_lite.http", "aiojobs_lite.qstash", "aiojobs_lite.testing")
+
 
 def printed(code: str, folder: Path) -> object:
     """What a fresh interpreter in an empty folder prints, as JSON."""
@@ -417,10 +420,15 @@ def test_importing_loads_no_extra_and_starts_and_writes_nothing_and_every_module
         import aiojobs_lite
         aiojobs_lite.JobRunner(), aiojobs_lite.JobRunner(":memory:")
         extras = {{"coverage", "fastapi", "httpx", "hypothesis", "pytest", "starlette", "uvicorn"}}
-        found = [sorted(extras & set(sys.modules)), threading.active_count(), os.listdir()]
+        found = [sorted(extras & set(sys.modules)), threading.active_count(), os.listdir(), list(sys.modules)]
         print(json.dumps([*found, len([importlib.import_module(name) for name in {names!r}])]))
     """
-    assert printed(code, tmp_path) == [[], 1, [], len(names)]
+    answer = printed(code, tmp_path)
+    assert isinstance(answer, list)
+    loaded = [name for name in answer.pop(3) if name.startswith("aiojobs_lite")]
+    assert answer == [[], 1, [], len(names)]
+    assert len(loaded) <= MOST_LOADED
+    assert [name for name in loaded if name.startswith(LOADED_ON_DEMAND)] == []
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,12 +12,17 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.helpers.documents import README, PageRun, blocks
+from aiojobs_lite.testing.kit import JobKit
+from tests.helpers.documents import DOCS, README, PageRun, blocks, section
+from tests.helpers.reader import Reader
+from tests.helpers.rings import slow
 from tests.helpers.root import ROOT
+from tests.helpers.serving import reserved
 
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^pip install .*$", TEXT, re.MULTILINE)
 APP, CALLS, EVENTS, CRON = blocks(README)
+BENCHMARKS = DOCS / "benchmarks.md"
 LONGEST = 180  # lines: the rest stands in docs/
 
 
@@ -65,6 +71,18 @@ async def test_the_first_program_serves_requests(run: PageRun) -> None:
     assert run.names["runner"].stats().completed == 1  # leaving the lifespan drained it
 
 
+@slow
+async def test_the_first_program_is_saved_and_served_and_called_as_the_page_says(tmp_path: Path) -> None:
+    ((name, serve, call),) = re.findall(r"^Save it as `(.+?)`, run `(.+?)`, and call `(.+?)`\.$", TEXT, re.MULTILINE)
+    tmp_path.joinpath(name).write_text(APP.text, encoding="utf-8")
+    with reserved() as port:
+        async with AsyncExitStack() as servers:
+            reader = Reader(tmp_path, port, servers)
+            await reader.do(f"$ {serve}")
+            await reader.do(f"$ {call}")
+            await reader.do('{"job":1}')
+
+
 async def test_the_calls_print_what_they_say(run: PageRun, output: Output) -> None:
     await run.run(CALLS)
     printed = output.text.splitlines()
@@ -73,15 +91,16 @@ async def test_the_calls_print_what_they_say(run: PageRun, output: Output) -> No
     assert len(printed) == 3
 
 
-async def test_the_handler_of_an_event_goes_from_step_to_step(run: PageRun) -> None:
-    steps: list[str] = []
-    run.names.update(find_address=lambda user_id: f"{user_id}@example.org", send_reminder=steps.append)
+async def test_the_handler_of_an_event_goes_from_step_to_step(run: PageRun, job_kit: JobKit, output: Output) -> None:
     await run.run(EVENTS)
-    async with run.names["runner"] as runner:
-        (handle,) = (await runner.send("user/left", {"user_id": 7}, id="left-7")).handles
+    output.read()
+    async with job_kit(run.names["runner"]) as runner:
+        await runner.send("user/left", {"user_id": 7}, id="left-7")
         await runner.run_until_idle()
-        assert [step.name for step in await runner.jobs.steps(handle.id)] == ["find", "cool-off"]
-    assert steps == []
+        await job_kit.advance("3d")
+        assert output.read() == ""
+        await job_kit.advance("7d")
+        assert output.read() == "a reminder to 7@example.org\n"
 
 
 async def test_the_cron_block_ticks_at_nine_o_clock_in_london(run: PageRun) -> None:
@@ -89,6 +108,13 @@ async def test_the_cron_block_ticks_at_nine_o_clock_in_london(run: PageRun) -> N
     first, second, third = run.names["runner"].schedules.preview("daily_digest", 3)
     assert timedelta(hours=23) <= second - first <= timedelta(hours=25)
     assert third.hour in (8, 9)
+
+
+def test_its_figures_are_those_of_the_commit_that_the_page_of_benchmarks_names() -> None:
+    page = "".join(section(BENCHMARKS, title) for title in ("Alone, and beside a bare loop", "In a web application"))
+    figures = re.findall(r"\d+,\d+|\d+\.\d+(?: ms)?|\b[0-9a-f]{7}\b", section(README, "Speed"))
+    assert len(figures) == 4
+    assert [figure for figure in figures if figure not in page] == []
 
 
 def test_the_two_commands_are_one_line_each_and_ci_runs_the_second() -> None:

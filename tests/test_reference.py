@@ -63,6 +63,7 @@ from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, module_of
 from tests.helpers.surface import public_modules
 
 OPTIONS, ERRORS, NAMES = (DOCS / "reference" / name for name in ("options.md", "errors.md", "names.md"))
+OPERATING = DOCS / "guides" / "operating.md"
 
 # Options.
 
@@ -193,10 +194,14 @@ def test_the_tables_of_facts_and_log_lines_are_those_of_the_code() -> None:
     assert len(reference.records()) > 15
 
 
-def test_every_logger_is_named() -> None:
+@pytest.mark.parametrize(
+    ("page", "title"), [(reference.TELEMETRY, "Loggers"), (OPERATING, "Logging")], ids=["telemetry.md", "operating.md"]
+)
+def test_every_logger_is_named(page: Path, title: str) -> None:
     loggers = {record.logger for record in reference.records()}
     loggers |= {f"aiojobs_lite.{kind.part}" for kind in reference.facts()}
-    assert set(spans(section(reference.TELEMETRY, "Loggers"))) >= loggers
+    listed = [name for row in rows(section(page, title)) for name in spans(row[0]) if name.startswith("aiojobs_lite.")]
+    assert sorted(listed) == sorted(loggers)
 
 
 # Names.
@@ -283,7 +288,7 @@ def test_a_page_speaks_of_nothing_that_is_not_there(page: Path) -> None:
 
 
 def test_every_figure_of_the_stats_is_listed() -> None:
-    text = (DOCS / "guides" / "operating.md").read_text(encoding="utf-8")
+    text = OPERATING.read_text(encoding="utf-8")
     figures = {*RunnerStats.__annotations__, *TypeStats.__annotations__}
     assert {name for name in figures if f"`{name}`" not in text} == set()
 

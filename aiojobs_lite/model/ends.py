@@ -7,12 +7,25 @@ another owner's that lives.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from aiojobs_lite.model.job import Failure, Held, Outcome, Status
 from aiojobs_lite.model.writes import unanswered
 
 CANCEL_REQUESTED = "cancel requested"  # the reason of a job that was asked to cancel while processing, without another
+
+Counter = Literal["interruptions", "snoozes", "crashes"]
+COUNTERS: Final[Mapping[Outcome, Counter]] = MappingProxyType(
+    {
+        Outcome.INTERRUPTED: "interruptions",
+        Outcome.SNOOZED: "snoozes",
+        Outcome.SUSPENDED: "snoozes",
+        Outcome.LOST: "crashes",
+    }
+)
+"""The counter of a job that an outcome moves; of any other outcome none."""
 
 
 class Complete(NamedTuple):
@@ -68,15 +81,19 @@ class Close(NamedTuple):
         """See `Write`."""
         unanswered()
 
+    @property
+    def counter(self) -> Counter | None:
+        """Which counter of the job moves by one."""
+        return COUNTERS.get(self.outcome)
+
 
 class Again(NamedTuple):
-    """The job is pending again. The attempt is recorded, unless the job is held.
+    """The job is pending again. A store decides nothing of it: it has this class decide.
 
-    - Of each outcome a job's history has the newest `MOST_ATTEMPTS_KEPT`.
     - If a cancel was asked for meanwhile, it is `cancelled()` instead, and the answer says so.
-    - The outcome says which counter of the job moves: `snoozed` and `suspended` snoozes, `interrupted` interruptions,
-      `lost` crashes. Of a job that is held for its payload none moves.
-    - Of `suspended` nothing is recorded, and the job does not expire any more: it has begun.
+    - Else it is as `resumed()` returns it. Then `counted`, `counter` and `is_recorded` hold.
+    - Of each outcome a job's history has the newest `MOST_ATTEMPTS_KEPT`.
+    - A job that is suspended does not expire any more: it has begun.
 
     Attributes:
         id: The job.
@@ -113,6 +130,32 @@ class Again(NamedTuple):
         """See `Write`."""
         unanswered()
 
+    def resumed(self, now: int, *, has_ended_step: bool) -> Again:
+        """What it is at the instant at which it is stored.
+
+        Args:
+            now: That instant, in microseconds.
+            has_ended_step: Whether an operation of `waits_for` has ended meanwhile.
+        """
+        if has_ended_step:
+            return self._replace(restarts=True, held=None, scheduled_at=min(self.scheduled_at, now))
+        return self if self.held is None else self._replace(scheduled_at=min(self.scheduled_at, now))
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the handler waits for operations: the attempt goes on, as another one."""
+        return self.outcome is Outcome.SUSPENDED
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the job's history has the attempt: not if no handler ran, or if it goes on."""
+        return self.held is None and not self.is_suspended
+
+    @property
+    def counter(self) -> Counter | None:
+        """Which counter of the job moves by one; none of a job that is held for its payload."""
+        return COUNTERS.get(self.outcome) if self.is_recorded or self.is_suspended else None
+
     @property
     def counted(self) -> int:
         """How many attempts of the job count after it."""
@@ -122,7 +165,7 @@ class Again(NamedTuple):
 
     def cancelled(self, reason: str | None = None) -> Close:
         """The end of a job that was asked to cancel, and why if that is known: it does not run again."""
-        outcome = Outcome.CANCELLED if self.outcome is Outcome.SUSPENDED else self.outcome
+        outcome = Outcome.CANCELLED if self.is_suspended else self.outcome
         return Close(
             self.id, self.attempt, self.owner, self.type, outcome, Status.CANCELLED, reason or CANCEL_REQUESTED,
             self.failure, self.refund,

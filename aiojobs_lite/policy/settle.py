@@ -1,7 +1,7 @@
 """`settle`: what is written after an attempt; steps (`settle_step`) and ends that a store rejects are outside of it.
 
-Of these `simplified` says what is written instead. Of a cancel that is committed meanwhile the store alone knows, and
-then it writes what `Again.cancelled` says. Nothing else decides.
+Of these `simplified` says what is written instead. Of a cancel that is committed meanwhile, or of an operation that has
+ended, the store alone knows: it writes what `Again.cancelled` and `Again.resumed` say. Nothing else decides.
 """
 
 from __future__ import annotations

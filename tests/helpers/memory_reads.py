@@ -95,7 +95,6 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindEvents: memory_events.find_events,
-    FindIds: lambda rows, query: [job.id for job in rows.find(query.jobs)],
     FindStarted: memory_events.find_started,
     FindIds: lambda rows, query: [job.id for job in rows.find(query.jobs)],
     FindJobs: Rows.find,

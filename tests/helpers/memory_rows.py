@@ -39,7 +39,6 @@ from aiojobs_lite.model.job import (
     Claimed,
     Job,
     NewJob,
-    Outcome,
     Status,
 )
 from aiojobs_lite.model.limits import ChangeLimit, LimitRow, PauseLimit, RestartRate, SetLimits, lane_at
@@ -87,10 +86,6 @@ from tests.helpers import (
 from tests.helpers.memory_admission import admit, redriven
 from tests.helpers.memory_expiries import expire
 
-_COUNTER_OF: Final = {
-    Outcome.SNOOZED: "snoozes", Outcome.SUSPENDED: "snoozes", Outcome.INTERRUPTED: "interruptions",
-    Outcome.LOST: "crashes",
-}  # fmt: skip
 _LARGEST: Final = 2**63 - 1
 Fenced = End | MarkInterrupted | Report | SaveSteps | StartChild | StepFence
 
@@ -287,19 +282,18 @@ class MemoryPhases:
             changes["status"] = end.status
         else:
             changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at)}
-        is_suspended = end.outcome is Outcome.SUSPENDED
-        if is_suspended:
+        if isinstance(end, Again) and end.is_suspended:
             self.rows.expiries.pop(job.id, None)
-        elif changes.get("held") is None:
+        if isinstance(end, Close) or end.is_recorded:
             alike = [past for past in job.history if past.outcome is end.outcome]
             oldest = max(len(alike) + 1 - MOST_ATTEMPTS_KEPT, 0)
             kept = [past for past in job.history if not any(past is gone for gone in alike[:oldest])]
             failure = end.failure or (None, end.reason, None, None)
             past = Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
             changes["history"] = (*kept, past)
-        counter = _COUNTER_OF.get(end.outcome)
-        if counter is not None and (is_suspended or changes.get("held") is None):
-            changes[counter] = min(changes.get(counter, getattr(job, counter)) + 1, _LARGEST)
+        if end.counter is not None:
+            moved = changes.get(end.counter, getattr(job, end.counter)) + 1
+            changes[end.counter] = min(moved, _LARGEST)
         self.put(job, **changes)
         status: Status = changes["status"]
         return status

@@ -155,16 +155,15 @@ def start_child(phases: MemoryPhases, write: StartChild) -> tuple[StepRow, Inser
 
 
 def suspend(phases: MemoryPhases, end: Again) -> Again:
-    """Notes for what a job is suspended; returns the end, with what has ended meanwhile; what is held is due."""
+    """Notes for what a job is suspended; returns what the end is then."""
     durable = phases.rows.durable
     durable.suspended = {key for key in durable.suspended if key[0] != end.id}
     found = [durable.steps[end.id, name] for name in end.waits_for if (end.id, name) in durable.steps]
     durable.suspended |= {(end.id, step.name) for step in found if step.state is StepState.WAITING}
-    goes_on = any(step.state is not StepState.WAITING for step in found)
-    due = min(end.scheduled_at, phases.now) if goes_on or end.held else end.scheduled_at
-    if goes_on:
-        phases.restarted[end.id], end = 1 - end.refund, end._replace(restarts=True, held=None)
-    return end._replace(scheduled_at=due)
+    has_ended_step = any(step.state is not StepState.WAITING for step in found)
+    if has_ended_step:
+        phases.restarted[end.id] = 1 - end.refund
+    return end.resumed(phases.now, has_ended_step=has_ended_step)
 
 
 def counted_after(job: Job, end: Again | Close) -> dict[str, int]:

@@ -46,10 +46,22 @@ def _of_module(name: str) -> Iterator[str]:
 
 
 def _members(kind: type) -> Iterator[str]:
-    """What a class and its bases in the package have, but for what is private or comes with Python."""
-    for name in sorted({name for base in _ours(kind) for name in (*vars(base), *inspect.get_annotations(base))}):
+    """What a class and its bases in the package have, but for what is private or comes with Python.
+
+    Words of other libraries, each of which raises an error that names ours, are no part of it: they are counted.
+    """
+    names = {name for base in _ours(kind) for name in (*vars(base), *inspect.get_annotations(base))}
+    words = {name for name in names if _only_raises(kind, name)}
+    for name in sorted(names - words):
         if not name.startswith("_"):
             yield f"{name}{_parameters(inspect.getattr_static(kind, name, None))}"
+    if words:
+        yield f"and {len(words)} words of other libraries, which raise"
+
+
+def _only_raises(kind: type, name: str) -> bool:
+    """Whether a class has an attribute, and reading it raises `AttributeError`."""
+    return inspect.getattr_static(kind, name, None) is not None and not hasattr(kind, name)
 
 
 def _ours(kind: type) -> list[type]:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+
 import pytest
 
 from aiojobs_lite.model.ends import ENDS, Again, Close, Complete, End, count_restarted
 from aiojobs_lite.model.job import Failure, Held, Outcome, Status
 
 FAILURE = Failure("ValueError", "bad", None)
+NOW = 1_000
+MAY_CHANGE = {"restarts", "held", "scheduled_at"}
+MOVES = {
+    Outcome.SNOOZED: "snoozes",
+    Outcome.SUSPENDED: "snoozes",
+    Outcome.INTERRUPTED: "interruptions",
+    Outcome.LOST: "crashes",
+}
+
+
+def every_again() -> Iterator[Again]:
+    """One of each kind, of an attempt with each number that makes a difference, due before, at and after `NOW`."""
+    for attempt, outcome, scheduled_at, held, refund, restarts in product(
+        (1, 2, 3), Outcome, (NOW - 1, NOW, NOW + 1), (None, *Held), (False, True), (False, True)
+    ):
+        yield Again(1, attempt, "me", "email", outcome, scheduled_at, refund, held, FAILURE, "why", ("nap",), restarts)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +85,38 @@ def test_attempts_count_from_the_one_in_which_an_operation_ended(
 ) -> None:
     again = Again(1, attempt, "me", "email", outcome, 1_000, refund=refund, restarts=restarts)
     assert again.counted == counted
+
+
+def test_an_end_is_stored_as_it_was_decided_but_for_what_is_held_or_has_an_ended_operation() -> None:
+    for again in every_again():
+        stored = again.resumed(NOW, has_ended_step=False)
+        assert stored == again._replace(scheduled_at=stored.scheduled_at)
+        assert stored.scheduled_at == (again.scheduled_at if again.held is None else min(again.scheduled_at, NOW))
+
+
+def test_with_an_ended_operation_a_job_is_due_and_its_attempts_and_crashes_count_anew() -> None:
+    for again in every_again():
+        stored = again.resumed(NOW, has_ended_step=True)
+        assert (stored.held, stored.restarts, stored.scheduled_at) == (None, True, min(again.scheduled_at, NOW))
+        assert stored.counted <= (2 if again.outcome is Outcome.LOST else 1)
+        assert {name for name in Again._fields if getattr(stored, name) != getattr(again, name)} <= MAY_CHANGE
+
+
+@pytest.mark.parametrize("has_ended_step", [False, True])
+def test_to_store_an_end_as_it_is_stored_changes_nothing(has_ended_step: bool) -> None:
+    for again in every_again():
+        stored = again.resumed(NOW, has_ended_step=has_ended_step)
+        assert stored.resumed(NOW, has_ended_step=has_ended_step) == stored
+
+
+def test_an_end_is_recorded_or_its_job_is_held_or_suspended_and_a_counter_moves_unless_it_is_held_only() -> None:
+    for again in every_again():
+        is_suspended = again.outcome is Outcome.SUSPENDED
+        assert again.is_suspended == is_suspended
+        assert again.is_recorded == (not is_suspended and again.held is None)
+        assert again.counter == (None if again.held and not is_suspended else MOVES.get(again.outcome))
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_an_end_for_good_moves_the_counter_of_its_outcome(outcome: Outcome) -> None:
+    assert Close(1, 3, "me", "email", outcome, Status.DEAD, None).counter == MOVES.get(outcome)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aiojobs_lite.model.ends import Again, Close, Complete, End
-from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import MarkInterrupted
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
 from aiojobs_lite.stores.sqlite.expiries import came_back, forget_expiries
@@ -15,8 +15,6 @@ from aiojobs_lite.stores.sqlite.steps import suspend
 from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transaction
 
 RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
-_SNOOZES: Final = (Outcome.SNOOZED, Outcome.SUSPENDED)
-
 
 _Answers = list[Status | None]  # the status that each job has after its end; None: the attempt was not owned
 
@@ -98,31 +96,27 @@ def _end(transaction: Transaction, ended: Any) -> Status | None:
 
 
 def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
-    is_suspended = ended.outcome is Outcome.SUSPENDED
-    has_ended_step = suspend(transaction, ended)
-    ended = ended._replace(restarts=True) if has_ended_step else ended
-    is_held = ended.held is not None and not has_ended_step
-    scheduled_at = min(ended.scheduled_at, transaction.now) if is_held or has_ended_step else ended.scheduled_at
+    ended = ended.resumed(transaction.now, has_ended_step=suspend(transaction, ended))
     values = {
-        **_counters(ended, moves=not is_held or is_suspended),
+        **_counters(ended),
         "restarts": int(ended.restarts),
         "counted": ended.counted,
-        "scheduled_at": scheduled_at,
-        "held": ended.held if is_held else None,
+        "scheduled_at": ended.scheduled_at,
+        "held": ended.held,
         "reason": ended.reason,
     }
     transaction.run("end_again", values)
-    if is_suspended:
+    if ended.is_suspended:
         forget_expiries(transaction, [(ended.id,)])
     else:
         came_back(transaction, ended.id)
     tally = transaction.tally(ended.type)
-    tally.move(Status.PENDING, 1, ended.counted, scheduled_at)
-    if is_held:
-        tally.held += 1
+    tally.move(Status.PENDING, 1, ended.counted, ended.scheduled_at)
+    if ended.held is None:
+        transaction.due.add(ended.type, priority, ended.scheduled_at, ended.id)
     else:
-        transaction.due.add(ended.type, priority, scheduled_at, ended.id)
-    if not is_held and not is_suspended:
+        tally.held += 1
+    if ended.is_recorded:
         _record(transaction, ended)
 
 
@@ -134,7 +128,7 @@ def _end_for_good(transaction: Transaction, ended: Close) -> None:
     _record(transaction, ended)
 
 
-def _counters(ended: Again | Close, *, moves: bool = True) -> dict[str, Any]:
+def _counters(ended: Again | Close) -> dict[str, Any]:
     """What both statements bind: the fence, whether the attempt counts, which counter moves, and the failure."""
     return {
         "id": ended.id,
@@ -142,9 +136,9 @@ def _counters(ended: Again | Close, *, moves: bool = True) -> dict[str, Any]:
         "owner": ended.owner,
         "refund": int(ended.refund),
         "error": ended.failure.summary if ended.failure else None,
-        "interrupted": int(moves and ended.outcome is Outcome.INTERRUPTED),
-        "snoozed": int(moves and ended.outcome in _SNOOZES),
-        "lost": int(moves and ended.outcome is Outcome.LOST),
+        "interrupted": int(ended.counter == "interruptions"),
+        "snoozed": int(ended.counter == "snoozes"),
+        "lost": int(ended.counter == "crashes"),
     }
 
 
