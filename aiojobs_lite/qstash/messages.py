@@ -75,10 +75,9 @@ async def message_of(api: Api, message_id: str) -> tuple[Job, str]:
     Raises:
         ApiError: 404, if there is none.
     """
-    number = message_id.rpartition("-")[2]
-    jobs = api.runner.jobs
-    if number.isascii() and number.isdecimal() and len(number) < 19 and jobs.key_of(int(number)) == message_id:
-        job = await jobs.get(int(number))
+    job_id = api.runner.jobs.id_of(message_id)
+    if job_id is not None:
+        job = await api.runner.jobs.get(job_id)
         if job.type == DELIVERY and job.metadata.get(MARK) == OF_API:
             return job, message_id
     raise ApiError(404, f"there is no message {message_id!r}")
