@@ -84,6 +84,7 @@ async def deliveries_of(
         endpoints = [GroupEndpoint(destination.text)] if is_url else await endpoints_of(api, destination.text)
     publishes = [publish_of_message(outgoing, endpoint) for endpoint in endpoints]
     requests = [api.http.delivery.request(publish) for publish in publishes]
+    await api.signer.refresh(api.runner.documents)  # another program may deliver it: the keys are stored before
     limits = await _limits(api, outgoing)  # when all is checked: it makes the queue
     return [
         Delivery(publish.url, request.using(limits=limits, unique=_unique(api, outgoing, publish.url)))

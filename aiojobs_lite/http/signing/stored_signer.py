@@ -34,7 +34,7 @@ class StoredSigner:
         if given is not None and (not isinstance(given, SigningKeys) or given.scheme != UPSTASH):
             raise InvalidOption("keys", "***", "SigningKeys of the scheme upstash, or None")
         self._given = given
-        self._fingerprint = "" if given is None else hashlib.sha256(" ".join(given.both).encode()).hexdigest()
+        self._fingerprint = "" if given is None else _fingerprint_of(given)
         self._is_development = given is not None and given.is_development
         self._keys: SigningKeys | None = None
         self._signer: Signer | None = None
@@ -65,7 +65,7 @@ class StoredSigner:
         """The keys as they are stored."""
         found = await documents.get(_KIND, _NAME)
         body = None if found is None else found.body
-        if body is None or (self._signer is None and body["given"] != self._fingerprint):
+        if body is None or (self._signer is None and not self._may_use(body)):
             body = await self._stored(documents, self._begun)
         return self._use(body)
 
@@ -79,11 +79,19 @@ class StoredSigner:
         return None if stored is None else stored.body
 
     def _begun(self, body: Any) -> Any:
-        """The document to begin with, unless another runner of this configuration has made it meanwhile."""
-        if body is not None and body["given"] == self._fingerprint:
+        """The document to begin with, unless another runner has made one meanwhile that fits."""
+        if body is not None and self._may_use(body):
             return body
         keys = self._given or SigningKeys.generate(UPSTASH)
         return self._document(keys if keys.next is not None else keys.rotated())
+
+    def _may_use(self, body: Any) -> bool:
+        """Whether stored keys fit what was given: they are those, or nothing was given and they are not the public ones
+        of development mode.
+        """
+        if self._given is not None:
+            return bool(body["given"] == self._fingerprint)
+        return bool(body["given"] != _fingerprint_of(SigningKeys.for_development()))
 
     def _rotated(self, body: Any) -> Any:
         return self._document(self._keys_in(body).rotated())
@@ -99,3 +107,7 @@ class StoredSigner:
         if keys != self._keys:
             self._keys, self._signer = keys, Signer(keys, scheme=UPSTASH)
         return keys
+
+
+def _fingerprint_of(keys: SigningKeys) -> str:
+    return hashlib.sha256(" ".join(keys.both).encode()).hexdigest()

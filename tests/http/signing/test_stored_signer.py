@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,9 +46,23 @@ async def test_the_given_keys_replace_those_of_another_configuration_once(tmp_pa
         assert await StoredSigner(ONE).keys(runner.documents) == rotated  # at the next start
         assert await StoredSigner(OTHER).keys(runner.documents) == OTHER
         assert await first.keys(runner.documents) == OTHER  # the latest start counts
-        again = await StoredSigner().keys(runner.documents)
-        assert again not in {ONE, OTHER, rotated}
-        assert await StoredSigner().keys(runner.documents) == again
+        assert await StoredSigner().keys(runner.documents) == OTHER  # it was given none
+
+
+async def test_without_given_keys_fresh_ones_are_made_and_those_of_development_mode_are_not_taken() -> None:
+    public = SigningKeys.for_development()
+    async with JobRunner(":memory:") as runner:
+        made = await StoredSigner().keys(runner.documents)
+        assert await StoredSigner().keys(runner.documents) == made
+        assert await StoredSigner(public).keys(runner.documents) == public
+        fresh = await StoredSigner().keys(runner.documents)
+        assert not {fresh.current, fresh.next} & {public.current, public.next, made.current, made.next}
+
+
+async def test_of_two_first_uses_at_once_both_have_the_same_keys() -> None:
+    async with JobRunner(":memory:") as runner:
+        found = await asyncio.gather(*(StoredSigner().keys(runner.documents) for _ in range(5)))
+    assert len(set(found)) == 1
 
 
 async def test_without_a_next_key_one_is_made() -> None:
