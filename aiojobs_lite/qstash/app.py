@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import unquote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from aiojobs_lite.errors import (
@@ -81,7 +81,10 @@ class QStashApp:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serves one request, or the lifespan."""
         if scope["type"] == "http":
-            response = await self._respond(Request(scope, receive))
+            try:
+                response = await self._respond(Request(scope, receive))
+            except ClientDisconnect:  # before the end of its body: there is nothing to answer
+                return
             await response(scope, receive, send)
         elif scope["type"] == "lifespan":
             for event in ("startup", "shutdown"):

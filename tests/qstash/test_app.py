@@ -221,6 +221,27 @@ async def test_a_runner_without_the_deliveries_is_a_fault_of_the_server() -> Non
     assert (found.status_code, "'http.delivery' is not registered" in found.json()["error"]) == (500, True)
 
 
+async def test_a_client_that_leaves_before_the_end_of_its_body_publishes_nothing() -> None:
+    http, sent = local(), list[Any]()
+    runner = JobRunner(":memory:", jobs=[http], max_running=0)
+    parts = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path = "/v2/publish/http://127.0.0.1:9"
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+        "headers": [(b"authorization", f"Bearer {TOKEN}".encode())], "client": None,
+    }  # fmt: skip
+    async with runner:
+        await qstash_app(runner, http, token=TOKEN)(scope, receive, send)
+        assert (sent, parts, await runner.jobs.list()) == ([], [], [])
+
+
 async def test_the_lifespan_is_taken_and_a_websocket_is_not() -> None:
     app, sent = app_with(), list[Any]()
 
