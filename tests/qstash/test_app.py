@@ -224,7 +224,10 @@ async def test_a_runner_without_the_deliveries_is_a_fault_of_the_server() -> Non
 async def test_a_client_that_leaves_before_the_end_of_its_body_publishes_nothing() -> None:
     http, sent = local(), list[Any]()
     runner = JobRunner(":memory:", jobs=[http], max_running=0)
-    parts = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
+    parts: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"a", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
 
     async def receive() -> dict[str, Any]:
         return parts.pop(0)
