@@ -16,9 +16,11 @@ from aiojobs_lite.model.moments import MomentKind
 from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
 from aiojobs_lite.qstash.bulk import asked_by
 from aiojobs_lite.qstash.filters import DLQ_FORM, MOST_LISTED_DEAD, MessageFilter
+from aiojobs_lite.qstash.headers import message_options
 from aiojobs_lite.qstash.moments import ListPlace, MomentList
 from aiojobs_lite.qstash.objects import message_object
 from aiojobs_lite.qstash.overrides import changes_of, metadata_again
+from aiojobs_lite.qstash.queues import parallelism_of
 
 
 class DeadMessages(NamedTuple):
@@ -67,7 +69,12 @@ async def retry_many_dead(api: Api, request: Request) -> Response:
 async def retry_dead(api: Api, request: Request) -> Response:
     """Publishes a dead message again, under a new id; what the headers of the request say is otherwise."""
     job = await _dead(api, request)
-    changes = changes_of(job, request.headers.items())
+    options = message_options([pair for pair in request.headers.items() if pair[0].startswith("upstash-")])
+    changes = changes_of(job, options)
+    if options.flow is not None:
+        queue = job.metadata.get("queue")
+        counted = None if queue is None else (queue, await parallelism_of(api, queue))
+        changes["limits"] = await api.limits.of(options.flow, counted)
     try:
         made = await api.runner.jobs.redrive_as_new(job.id, **changes)
     except (JobNotFound, JobNotAllowed):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from aiojobs_lite.model.job import Job
 from aiojobs_lite.qstash.api import ApiError
 from aiojobs_lite.qstash.destination import Destination
 from aiojobs_lite.qstash.groups import GroupEndpoint
-from aiojobs_lite.qstash.headers import MessageOptions, message_options
+from aiojobs_lite.qstash.headers import MessageOptions
 from aiojobs_lite.qstash.outgoing import Outgoing, publish_of_message
 from aiojobs_lite.qstash.times import milliseconds
 from aiojobs_lite.runner.redriving import RedriveOptions
@@ -20,19 +19,22 @@ TIMES: Final = ("delay", "not_before")
 
 _ARGUMENTS: Final = ("timeout", "retry_delay", "callback", "failure_callback")
 _KEPT: Final = {
-    "deduplication_id": "Upstash-Deduplication-Id", "flow": "Upstash-Flow-Control-Key", "cron": "Upstash-Cron",
+    "deduplication_id": "Upstash-Deduplication-Id", "cron": "Upstash-Cron",
     "schedule_id": "Upstash-Schedule-Id", "queue": "Upstash-Queue-Name",
 }  # fmt: skip
 
 
-def changes_of(job: Job, headers: Iterable[tuple[str, str]]) -> RedriveOptions:
+def changes_of(job: Job, options: MessageOptions) -> RedriveOptions:
     """What is otherwise in the message that takes the place of a dead one; empty if nothing is.
+
+    Args:
+        job: The job of the dead one.
+        options: What the headers of the request say. The limits of their flow control are left to the caller.
 
     Raises:
         ApiError: 400, if something of it cannot be changed.
-        InvalidOption: If a header has a value that cannot work.
+        InvalidOption: If a callback has no URL.
     """
-    options = message_options([pair for pair in headers if pair[0].lower().startswith("upstash-")])
     for name, header in _KEPT.items():
         if getattr(options, name) is not None:
             raise ApiError(400, f"{header} of a dead message stays as it is: publish the message anew")
@@ -63,6 +65,8 @@ def metadata_again(job: Job) -> dict[str, Any]:
 def _said(options: MessageOptions) -> dict[str, Any]:
     """What the metadata say besides."""
     found: dict[str, Any] = {"labels": list(options.labels)} if options.labels else {}
+    if options.flow is not None:
+        found |= {"flow_key": options.flow.key, "flow": options.flow_value or ""}
     if options.not_before is not None:
         found["not_before"] = milliseconds(options.not_before)
     elif options.delay is not None:

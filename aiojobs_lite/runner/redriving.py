@@ -15,7 +15,7 @@ from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import AS_DECLARED, EnqueueOptions
-from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.limits import Declared, Limit, Rate
 from aiojobs_lite.model.job import PRIORITIES, Job, NewJob, Priority
 from aiojobs_lite.model.limits import lane_at, with_keys_of
 from aiojobs_lite.model.payloads import stored_payload
@@ -45,7 +45,7 @@ class RedriveOptions(TypedDict, total=False):
     max_attempts: int | None
     label: str | None
     metadata: Mapping[str, Any] | None
-    limits: Sequence[Limit | Rate] | None
+    limits: Sequence[Limit | Rate | Declared] | None
 
 
 def check_changes(changes: RedriveOptions) -> None:

@@ -131,7 +131,8 @@ async def test_one_is_published_again_with_what_the_headers_say() -> None:
         headers = {
             "Upstash-Method": "PUT", "Upstash-Forward-X-B": "3", "Upstash-Forward-X-C": "4", "Upstash-Retries": "5",
             "Upstash-Delay": "1h", "Upstash-Timeout": "7s", "Upstash-Label": "us,vip", "Upstash-Callback": back,
-            "Upstash-Retry-Delay": "1000 * (1 + retried)",
+            "Upstash-Retry-Delay": "1000 * (1 + retried)", "Upstash-Flow-Control-Key": "acme",
+            "Upstash-Flow-Control-Value": "parallelism=2, rate=3",
         }  # fmt: skip
         answer = await made.api.post(f"/v2/dlq/retry/{old}", headers=headers)
         assert (answer.status_code, answer.json().keys()) == (201, {"messageId"})
@@ -145,6 +146,9 @@ async def test_one_is_published_again_with_what_the_headers_say() -> None:
         )
         assert found["retryDelayExpression"] == "1000 * (1 + retried)"
         assert found["notBefore"] - found["createdAt"] == 3_600_000
+        assert (found["flowControlKey"], found["parallelism"], found["rate"]) == ("acme", 2, 3)
+        flow = (await made.api.get("/v2/flowControl/acme")).json()
+        assert (flow["parallelismMax"], flow["rateMax"]) == (2, 3)
         job = await made.job(answer.json()["messageId"])
         assert (job.payload["timeout"], job.label, (job.scheduled_at - job.created_at).total_seconds()) == (
             7.0,
@@ -171,7 +175,7 @@ async def test_what_cannot_be_changed_is_refused_and_the_message_stays_dead() ->
         old = await made.dead(Redact_Fields="header[X-Key]", Forward_X_Key="k1")
         before = await made.job(old)
         for name, value in (
-            ("Forward-X-Key", "k2"), ("Flow-Control-Key", "k"), ("Deduplication-Id", "d"), ("Redact-Fields", "body"),
+            ("Forward-X-Key", "k2"), ("Flow-Control-Key", ""), ("Deduplication-Id", "d"), ("Redact-Fields", "body"),
             ("Content-Based-Deduplication", "true"), ("Cron", "* * * * *"), ("Queue-Name", "q"), ("Retries", "-1"),
             ("Callback", "no url"), ("Schedule-Id", "s"),
         ):  # fmt: skip
