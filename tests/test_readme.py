@@ -10,8 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
+from aiojobs_lite import JobRunner
+from aiojobs_lite.http import Signer
 from aiojobs_lite.testing.kit import JobKit
 from tests.helpers.documents import DOCS, README, PageRun, blocks, section
 from tests.helpers.reader import Reader
@@ -21,7 +23,7 @@ from tests.helpers.serving import reserved
 
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^pip install .*$", TEXT, re.MULTILINE)
-APP, CALLS, EVENTS, CRON = blocks(README)
+APP, CALLS, EVENTS, HTTP = blocks(README)
 BENCHMARKS = DOCS / "benchmarks.md"
 LONGEST = 180  # lines: the rest stands in docs/
 
@@ -95,6 +97,7 @@ async def test_the_handler_of_an_event_goes_from_step_to_step(run: PageRun, job_
     await run.run(EVENTS)
     output.read()
     async with job_kit(run.names["runner"]) as runner:
+        await runner.schedules.pause("daily_digest")
         await runner.send("user/left", {"user_id": 7}, id="left-7")
         await runner.run_until_idle()
         await job_kit.advance("3d")
@@ -104,7 +107,7 @@ async def test_the_handler_of_an_event_goes_from_step_to_step(run: PageRun, job_
 
 
 async def test_the_cron_block_ticks_at_nine_o_clock_in_london(run: PageRun) -> None:
-    await run.run(CRON)
+    await run.run(EVENTS)
     first, second, third = run.names["runner"].schedules.preview("daily_digest", 3)
     assert timedelta(hours=23) <= second - first <= timedelta(hours=25)
     assert third.hour in (8, 9)
@@ -115,6 +118,26 @@ def test_its_figures_are_those_of_the_commit_that_the_page_of_benchmarks_names()
     figures = re.findall(r"\d+,\d+|\d+\.\d+(?: ms)?|\b[0-9a-f]{7}\b", section(README, "Speed"))
     assert len(figures) == 4
     assert [figure for figure in figures if figure not in page] == []
+
+
+async def test_the_chapter_on_http_publishes_verifies_and_speaks_the_api_of_qstash(run: PageRun) -> None:
+    await run.run(HTTP)
+    runner: JobRunner = run.names["runner"]
+    transport = httpx.ASGITransport(run.names["app"])
+    async with runner, httpx.AsyncClient(transport=transport, base_url="https://app.example") as client:
+        assert (await client.post("/orders/7")).status_code == 200
+        token = {"Authorization": "Bearer a-token-of-your-own", "Upstash-Delay": "1h"}
+        sent = await client.post("/qstash/v2/publish/https://next.example/api/jobs/mail", json={}, headers=token)
+        assert sent.status_code == 200
+        of_qstash, own = await runner.jobs.list()
+        assert (own.payload["url"], own.payload["body"], own.label) == ("https://shop.example/hook", "7", None)
+        assert runner.jobs.key_of(of_qstash.id) == sent.json()["messageId"]
+    headers = Signer(run.names["keys"]).sign(b"7", message_id="m", url="https://shop.example/hook")
+    shop = FastAPI()
+    shop.add_api_route("/hook", lambda: "ok", methods=["POST"], dependencies=[Depends(run.names["verified"])])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(shop), base_url="https://shop.example") as client:
+        answers = [await client.post("/hook", content=b"7", headers=given) for given in (headers, {})]
+        assert [answer.status_code for answer in answers] == [200, 401]
 
 
 def test_the_two_commands_are_one_line_each_and_ci_runs_the_second() -> None:

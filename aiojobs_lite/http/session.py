@@ -13,6 +13,7 @@ from ssl import SSLContext
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.http.addresses import is_public
+from aiojobs_lite.http.lookups import Lookups
 from aiojobs_lite.model.delivery import DeliveryResult
 from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
 from aiojobs_lite.text import escape, shorten
@@ -23,6 +24,7 @@ LARGEST_ANSWER_BYTES: Final = 64 * 1024
 LARGEST_ANSWER_HEADERS_BYTES: Final = 16 * 1024
 """Of the headers of an answer, as they are kept."""
 
+_LEAST_STATUS: Final = 100  # of HTTP
 _KEEP_ALIVE_S: Final = 4.0  # below that of servers, of which many close after 5 s: else a request meets the close
 _CHUNK_BYTES: Final = 16 * 1024
 _TEXT_CHARS: Final = LARGEST_ANSWER_BYTES * 4 // 3
@@ -103,6 +105,8 @@ class HttpSession:
             raise NoAnswer(_words(error)) from error
         except self._faults as error:
             raise NoAnswer(_words(error)) from error
+        if answer.status < _LEAST_STATUS:
+            raise NoAnswer(f"no answer: its status is {answer.status}")
         headers, are_cut = _kept(answer.raw_headers)
         text = _as_text(body, is_cut=is_truncated)
         return DeliveryResult(
@@ -129,15 +133,19 @@ async def open_session(
             raise RefusedAddress(address[0])
         return socket.socket(family, kind, protocol)
 
+    lookups: Any = Lookups()
     connector = TCPConnector(
-        limit=0, use_dns_cache=False, resolver=resolver, ssl=True if ssl_context is None else ssl_context,
-        keepalive_timeout=_KEEP_ALIVE_S, socket_factory=make_socket,
+        limit=0, use_dns_cache=False, resolver=resolver or lookups,
+        ssl=True if ssl_context is None else ssl_context, keepalive_timeout=_KEEP_ALIVE_S, socket_factory=make_socket,
     )  # fmt: skip
     async with ClientSession(
         connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False,
         timeout=ClientTimeout(total=None),
     ) as session:  # fmt: skip
-        yield HttpSession(session)
+        try:
+            yield HttpSession(session)
+        finally:
+            await lookups.close()
 
 
 async def _read(answer: Any) -> tuple[bytes, bool]:
@@ -193,6 +201,7 @@ def _as_text(body: bytes, *, is_cut: bool) -> str | None:
 def _words(error: BaseException) -> str:
     """Why there is no answer, on one line."""
     inner = getattr(error, "os_error", None)  # of a connection that was not made
-    text = f"no connection: {inner}" if inner is not None else f"no answer: {str(error) or type(error).__name__}"
+    why = getattr(error, "message", "") or str(error) or type(error).__name__  # the message is without a status
+    text = f"no connection: {inner}" if inner is not None else f"no answer: {why}"
     text = " ".join(text.split())
     return shorten(escape(text), LONGEST_PROBLEM_SHOWN_CHARS)

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,14 @@ async def test_a_date_in_retry_after_is_waited_for() -> None:
     async with endpoint(past, reply()) as server, delivering(backoff=an_hour) as runner:
         await (await runner.publish(server.url)).result("10s")
         assert len(server.received) == 2
+
+
+async def test_a_date_in_retry_after_that_is_to_come_is_the_instant_of_the_next_attempt() -> None:
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    async with endpoint(reply(503, Retry_After=format_datetime(at, usegmt=True))) as server, delivering() as runner:
+        handle = await runner.publish(server.url)
+        await until(lambda: runner.stats().retrying == 1)
+        assert abs((await handle.job()).scheduled_at - at) < timedelta(seconds=1)
 
 
 async def test_the_last_of_a_list_of_waits_counts_for_all_that_follow() -> None:

@@ -202,12 +202,27 @@ async def close_in_mid_body(_: Received, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
+async def endless_headers(_: Received, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X-Y: z\r\n" * 100)
+        await writer.drain()
+
+
+async def endless_trailers(_: Received, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    while True:
+        writer.write(b"X-Y: z\r\n" * 100)
+        await writer.drain()
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         reset, close_in_mid_body, b"no HTTP at all\r\n\r\n", b"HTTP/1.1 2OO OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx", endless_headers, endless_trailers,
     ],
 )  # fmt: skip
 async def test_a_broken_answer_is_none(session: HttpSession, answer: Any) -> None:
@@ -215,6 +230,25 @@ async def test_a_broken_answer_is_none(session: HttpSession, answer: Any) -> Non
         error = await no_answer(session, get(server.url))
         assert str(error).startswith("no answer: ")
         assert error.__cause__ is not None
+
+
+async def test_the_words_of_a_broken_answer_name_no_status_that_the_receiver_did_not_send(session: HttpSession) -> None:
+    async with endpoint(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 000 X\r\n\r\n") as server:
+        assert str(await no_answer(session, get(server.url))).startswith("no answer: Invalid character")
+        assert str(await no_answer(session, get(server.url))) == "no answer: its status is 0"
+
+
+async def test_answers_of_one_connection_are_not_mistaken_for_each_other(session: HttpSession) -> None:
+    async with endpoint(reply(200, b"one") + reply(200, b"smuggled"), reply(200, b"two")) as server:
+        found = [await session.send(get(server.url)) for _ in range(2)]
+        assert ([one.body for one in found], server.connections) == (["one", "two"], 2)
+
+
+async def test_what_comes_before_an_answer_is_none(session: HttpSession) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 3
+    async with endpoint(hints + reply(200, b"ok")) as server:
+        found = await session.send(get(server.url))
+        assert (found.status, found.headers) == (200, (("Content-Length", "2"),))
 
 
 async def test_a_port_that_nothing_listens_on_and_a_name_without_an_address_give_no_answer() -> None:

@@ -15,7 +15,7 @@ from tests.helpers.programs import program
 from tests.helpers.rings import slow
 from tests.helpers.waiting import until
 
-DELIVERIES, KILLS = 120, 4
+DELIVERIES, KILLS, BETWEEN_KILLS = 500, 5, 150
 
 
 async def answer(received: Received, writer: object) -> None:
@@ -53,7 +53,7 @@ async def test_a_sigkill_in_mid_delivery_loses_none_and_each_has_one_callback(da
             live, dead = await published(runner, server, "live"), await published(runner, server, "dead")
         for killed in range(1, KILLS + 1):
             async with program("-m", "tests.helpers.apps.delivering", database) as child:
-                await until(lambda number=killed: len(server.received) >= number * 40, look_every=0.001)  # type: ignore[misc]
+                await until(lambda number=killed: len(server.received) >= number * BETWEEN_KILLS, look_every=0.001)  # type: ignore[misc]
                 await child.kill()
         async with JobRunner(database, jobs=[local()]) as runner:
             await runner.run_until_idle()
