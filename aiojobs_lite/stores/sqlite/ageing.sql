@@ -38,6 +38,7 @@ ORDER BY scheduled_at, id
 LIMIT ?;
 
 -- name: set_priority
+-- Gives pending jobs another priority.
 UPDATE aiojobs_jobs
 SET priority = ?
 WHERE id IN ({rows})

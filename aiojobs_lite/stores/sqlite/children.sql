@@ -54,10 +54,12 @@ FROM aiojobs_jobs
 WHERE id IN ({rows});
 
 -- name: delete_parents
+-- Forgets which operations have started these jobs, or found them.
 DELETE FROM aiojobs_children
 WHERE child_id IN ({rows});
 
 -- name: delete_children
+-- Forgets which jobs the operations of these jobs have started, or found.
 DELETE FROM aiojobs_children
 WHERE parent_id IN ({rows});
 

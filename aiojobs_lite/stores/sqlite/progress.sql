@@ -8,6 +8,7 @@ WHERE id = :id
     AND (:goes_with_end OR attempts = :attempt AND owner = :owner AND +status = 'processing');
 
 -- name: set_progress
+-- Stores what an attempt reported last.
 INSERT INTO aiojobs_progress (job_id, attempt, fraction, text, at)
 VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (job_id) DO UPDATE SET
@@ -22,6 +23,7 @@ ORDER BY last_line DESC
 LIMIT 1;
 
 -- name: insert_lines
+-- Adds a row to a log.
 INSERT INTO aiojobs_logs (job_id, last_line, owner, serial, lines)
 VALUES (?, ?, ?, ?, ?);
 
@@ -81,9 +83,11 @@ WHERE job_id IN ({rows})
 GROUP BY job_id;
 
 -- name: delete_progress
+-- Deletes what these jobs reported last.
 DELETE FROM aiojobs_progress
 WHERE job_id IN ({rows});
 
 -- name: delete_logs
+-- Deletes the logs of these jobs.
 DELETE FROM aiojobs_logs
 WHERE job_id IN ({rows});

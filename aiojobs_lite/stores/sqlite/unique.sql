@@ -1,4 +1,11 @@
--- Unique jobs. {holds_key} is the condition of the unique index, word for word: only so SQLite takes the index.
+-- Unique jobs.
+
+-- fragment: holds_key
+-- The condition of the unique index, word for word: only so SQLite takes the index.
+unique_key IS NOT NULL AND (
+    unique_scope = 'unfinished' AND (status = 'pending' OR status = 'processing')
+    OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL
+);
 
 -- name: job_with_key
 -- The job that has an idempotency key, with its payload.
