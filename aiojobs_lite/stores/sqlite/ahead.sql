@@ -98,10 +98,10 @@ LIMIT 1;
 -- Finished jobs of one status that ended after an instant.
 SELECT id
 FROM aiojobs_jobs
-WHERE status = ?
-    AND completed_at > ?
+WHERE status = :status
+    AND completed_at > :after
 ORDER BY completed_at
-LIMIT ?;
+LIMIT :limit;
 
 -- name: pending_of_ids
 -- Those of these jobs that are pending.

@@ -10,7 +10,7 @@ WHERE id = :id
 -- name: set_progress
 -- Stores what an attempt reported last.
 INSERT INTO aiojobs_progress (job_id, attempt, fraction, text, at)
-VALUES (?, ?, ?, ?, ?)
+VALUES (:id, :attempt, :fraction, :text, :at)
 ON CONFLICT (job_id) DO UPDATE SET
     attempt = excluded.attempt, fraction = excluded.fraction, text = excluded.text, at = excluded.at;
 
@@ -25,15 +25,15 @@ LIMIT 1;
 -- name: insert_lines
 -- Adds a row to a log.
 INSERT INTO aiojobs_logs (job_id, last_line, owner, serial, lines)
-VALUES (?, ?, ?, ?, ?);
+VALUES (:id, :last, :owner, :serial, :lines);
 
 -- name: append_lines
 -- Adds an array to that of a row.
 UPDATE aiojobs_logs
 SET
-    last_line = ?, owner = ?, serial = ?,
-    lines = substr(lines, 1, length(lines) - 1) || ',' || substr(?, 2)
-WHERE id = ?;
+    last_line = :last, owner = :owner, serial = :serial,
+    lines = substr(lines, 1, length(lines) - 1) || ',' || substr(:lines, 2)
+WHERE id = :row;
 
 -- name: forget_lines
 -- Deletes the rows all of whose lines are too old.

@@ -67,8 +67,8 @@ SELECT EXISTS (
 -- name: replace_payload
 -- Gives a pending job another payload and another time.
 UPDATE aiojobs_jobs
-SET payload = ?, scheduled_at = ?
-WHERE id = ?
+SET payload = :payload, scheduled_at = :scheduled_at
+WHERE id = :id
     AND status = 'pending';
 
 -- name: gathering

@@ -17,6 +17,11 @@ SENTENCE = re.compile(r"(?:-- .+\n)*?-- .*[.:]\n", re.MULTILINE)
 IN_A_STRING = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|CASE|EXISTS|IS NOT NULL)\b")
 
 
+def source_of(text: str) -> str:
+    """A part of a file without its comments."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+
+
 def test_each_query_and_each_fragment_says_what_it_does() -> None:
     assert len(PARTS) > 250
     assert [name for name, text in PARTS.items() if not SENTENCE.match(text)] == []
@@ -52,3 +57,26 @@ def test_no_statement_and_no_condition_is_a_string_of_the_code() -> None:
         ]
     assert len(stores) > 50
     assert found == []
+
+
+# What is run for each job, or each few of them, and binds three values or more by their places: a dict of names takes
+# longer to make, and to bind.
+BY_PLACE = {
+    "add_lane": "each job with limits by key that is enqueued",
+    "became_due": "each transaction of a type with jobs that were to come",
+    "complete": "each attempt that succeeded; its {rows} are bound by their places too",
+    "due_jobs": "each claim",
+    "insert_claimed": "each job that is enqueued and claimed at once; its {rows} too",
+    "insert_job": "each job with more than the required columns; all columns, in their order",
+    "insert_laned": "each job with limits by key that is enqueued; its {rows} too",
+    "move_lane": "each claim of jobs with limits by key",
+    "owned_attempt": "each attempt that did not succeed",
+    "set_bound": "each claim of jobs with limits by key",
+    "set_head": "each claim of jobs in ordered lanes",
+}
+MOST_BY_PLACE = 2
+
+
+def test_a_query_binds_three_values_or_more_by_name_unless_it_is_run_for_each_job() -> None:
+    by_place = {name for name, text in PARTS.items() if len(re.findall(r"\?(?!\d)", source_of(text))) > MOST_BY_PLACE}
+    assert by_place == set(BY_PLACE)
