@@ -1,4 +1,8 @@
-"""Named SQL from files: `-- name: claim_jobs` starts a query, comments after it describe it."""
+"""Named SQL from files.
+
+`-- name: claim_jobs` starts a query, and comments after it describe it. `-- fragment: due` starts what `{due}` stands
+for in the queries of each file, and in other fragments.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_PART = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 
 
 def load(package: str, filled: Mapping[str, str]) -> dict[str, str]:
@@ -14,23 +18,24 @@ def load(package: str, filled: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         package: Its name.
-        filled: What stands for `{name}` in them, by name; other braces are left for later.
+        filled: What stands for `{name}` in them, by name; other braces are left for later, but for those of fragments.
 
     Returns:
         SQL by name, without comments and without the closing semicolon.
 
     Raises:
-        ValueError: If two queries have one name.
+        ValueError: If two queries have one name, or two fragments.
     """
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, str]] = {"name": {}, "fragment": {}}
     for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".sql"):
-            parts = _NAME.split(entry.read_text(encoding="utf-8"))[1:]
-            for query, sql in zip(parts[::2], parts[1::2], strict=True):
-                if query in found:
-                    raise ValueError(f"two queries are named {query}")
-                found[query] = _bare(sql, filled)
-    return found
+            parts = _PART.split(entry.read_text(encoding="utf-8"))[1:]
+            for kind, name, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+                if name in found[kind]:
+                    raise ValueError(f"two queries or two fragments are named {name}")
+                found[kind][name] = _filled(_bare(sql), filled)
+    fragments = {name: _filled(sql, found["fragment"]) for name, sql in found["fragment"].items()}
+    return {name: _filled(sql, fragments) for name, sql in found["name"].items()}
 
 
 def migrations(package: str) -> list[str]:
@@ -44,9 +49,12 @@ def migration(package: str, name: str) -> str:
     return (files(package) / "migrations" / name).read_text(encoding="utf-8")
 
 
-def _bare(sql: str, filled: Mapping[str, str]) -> str:
+def _bare(sql: str) -> str:
     lines = [line for line in sql.splitlines() if line and not line.startswith("--")]
-    text = "\n".join(lines).removesuffix(";")
+    return "\n".join(lines).removesuffix(";")
+
+
+def _filled(sql: str, filled: Mapping[str, str]) -> str:
     for name, value in filled.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text
+        sql = sql.replace(f"{{{name}}}", value)
+    return sql

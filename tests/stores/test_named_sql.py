@@ -52,10 +52,30 @@ def test_all_files_of_sql_are_read_and_no_other_file(package: Path) -> None:
     assert list(load(package.name, {})) == ["of_a", "of_b"]
 
 
+def test_a_fragment_stands_in_the_queries_of_each_file(package: Path) -> None:
+    write(package, "a.sql", "-- name: first\n-- Of a.\nSELECT {kept}\nFROM a\nWHERE {due};\n")
+    due = "-- fragment: due\n-- When.\n{at} > 1\n    AND {at} < 3;\n\n"
+    write(package, "b.sql", f"{due}-- name: second\nDELETE FROM b\nWHERE {{due}};\n")
+    write(package, "c.sql", "-- fragment: later\nNOT ({due});\n-- name: third\nSELECT {later};\n")
+    assert load(package.name, {"at": "due_at", "kept": "iif({due}, 1, 2)"}) == {
+        "first": "SELECT iif(due_at > 1\n    AND due_at < 3, 1, 2)\nFROM a\nWHERE due_at > 1\n    AND due_at < 3",
+        "second": "DELETE FROM b\nWHERE due_at > 1\n    AND due_at < 3",
+        "third": "SELECT NOT (due_at > 1\n    AND due_at < 3)",
+    }
+
+
+def test_two_fragments_of_one_name_are_refused(package: Path) -> None:
+    write(package, "a.sql", "-- fragment: one\n1;\n-- name: one\nSELECT {one};\n")
+    assert load(package.name, {}) == {"one": "SELECT 1"}
+    write(package, "b.sql", "-- fragment: one\n2;\n")
+    with pytest.raises(ValueError, match="two queries or two fragments are named one"):
+        load(package.name, {})
+
+
 def test_two_queries_of_one_name_are_refused(package: Path) -> None:
     write(package, "a.sql", "-- name: one\nSELECT 1;\n")
     write(package, "b.sql", "-- name: one\nSELECT 2;\n")
-    with pytest.raises(ValueError, match="two queries are named one"):
+    with pytest.raises(ValueError, match="two queries or two fragments are named one"):
         load(package.name, {})
 
 

@@ -15,7 +15,7 @@ def raise_priorities(transaction: Transaction, write: RaisePriorities) -> int:
         for job_type in types:
             if raised == write.limit:
                 return raised
-            wanted = (job_type, before, due_before, write.limit - raised)
+            wanted = {"type": job_type, "priority": before, "before": due_before, "limit": write.limit - raised}
             found = transaction.run("waiting_long", wanted).fetchall()
             transaction.run_all("set_priority", ID_ROW, [(job_id,) for job_id, _ in found], (after,))
             if found:

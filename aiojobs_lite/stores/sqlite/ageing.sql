@@ -31,13 +31,14 @@ FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
     AND place IS NULL
-    AND type = ?
-    AND priority = ?
-    AND scheduled_at < ?
+    AND type = :type
+    AND priority = :priority
+    AND scheduled_at < :before
 ORDER BY scheduled_at, id
-LIMIT ?;
+LIMIT :limit;
 
 -- name: set_priority
+-- Gives pending jobs another priority.
 UPDATE aiojobs_jobs
 SET priority = ?
 WHERE id IN ({rows})

@@ -74,7 +74,7 @@ def list_ended_ahead(connection: sqlite3.Connection, sql: Sql, query: ListEndedA
     """See `ListEndedAhead`."""
     ids: list[int] = []
     for status in sorted(FINISHED):
-        parameters = status.value, query.now + CLOCK_TOLERANCE_US, query.limit - len(ids)
+        parameters = {"status": status, "after": query.now + CLOCK_TOLERANCE_US, "limit": query.limit - len(ids)}
         ids += [row[0] for row in connection.execute(sql["ended_after"], parameters).fetchall()]
     return tuple(ids)
 

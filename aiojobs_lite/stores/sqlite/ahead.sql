@@ -1,4 +1,36 @@
--- What a clock that was ahead has written. {written}: the instant at which a pending job was written, by that clock.
+-- What a clock that was ahead has written.
+
+-- fragment: written
+-- The instant at which a pending job was written, by that clock: when it was created, if no attempt of it has begun; when
+-- it was suspended, if it is; when an operation of it ended, which is when it is due; else when its latest attempt ended.
+CASE
+    WHEN started_at IS NULL THEN created_at
+    WHEN EXISTS (SELECT 1 FROM aiojobs_steps WHERE job_id = aiojobs_jobs.id AND suspends = 1 AND state = 'waiting')
+    THEN started_at
+    WHEN attempts = 0 AND interruptions = 0 AND crashes = 0 AND (
+        snoozes = 0
+        OR snoozes = 1
+        AND EXISTS (SELECT 1 FROM aiojobs_steps WHERE job_id = aiojobs_jobs.id)
+        AND 'snoozed' IS NOT (
+            SELECT outcome
+            FROM aiojobs_attempts
+            WHERE aiojobs_attempts.job_id = aiojobs_jobs.id
+            ORDER BY aiojobs_attempts.id DESC
+            LIMIT 1
+        )
+    )
+    THEN scheduled_at
+    ELSE coalesce(
+        (
+            SELECT ended_at
+            FROM aiojobs_attempts
+            WHERE aiojobs_attempts.job_id = aiojobs_jobs.id
+            ORDER BY aiojobs_attempts.id DESC
+            LIMIT 1
+        ),
+        created_at
+    )
+END;
 
 -- name: types_ahead
 -- The types, from one on, that have claimable jobs, and that a transaction with an instant after this one has changed.
@@ -66,10 +98,10 @@ LIMIT 1;
 -- Finished jobs of one status that ended after an instant.
 SELECT id
 FROM aiojobs_jobs
-WHERE status = ?
-    AND completed_at > ?
+WHERE status = :status
+    AND completed_at > :after
 ORDER BY completed_at
-LIMIT ?;
+LIMIT :limit;
 
 -- name: pending_of_ids
 -- Those of these jobs that are pending.

@@ -58,7 +58,7 @@ def open_batch(transaction: Transaction, write: OpenBatch) -> int | None:
         counts["batches"] += 1
         counts["unfinished"] += 1
     transaction.await_ends()
-    return transaction.run("insert_batch", (write.parent, write.owner, transaction.now)).lastrowid
+    return transaction.run("insert_batch", {**write._asdict(), "now": transaction.now}).lastrowid
 
 
 def admit_to_batches(transaction: Transaction, writes: Sequence[InsertInBatch]) -> Sequence[bool]:
@@ -225,7 +225,8 @@ def _finish(transaction: Transaction, batch: BatchRow, text: str | None) -> None
     callbacks, outcome = _of_text(batch.id, text), batch.outcome_now
     rows = [_due_now(one.row, transaction.now) for event in events for one in callbacks if one.event == event]
     left = () if outcome is BatchStatus.SUCCEEDED else [one for one in callbacks if one.event == "success"]
-    stored = (outcome, transaction.now, _as_text(left) if left else None, batch.id)
+    kept = _as_text(left) if left else None
+    stored = {"id": batch.id, "outcome": outcome, "now": transaction.now, "callbacks": kept}
     transaction.run("complete_batch", stored)
     inserted = insert(transaction, rows, None) if rows else []
     transaction.enqueued += [(made.id, row) for made, row in zip(inserted, rows, strict=True) if made.is_new]
@@ -246,7 +247,7 @@ def _due_now(row: NewJob, now: int) -> NewJob:
 
 
 def _end_block(transaction: Transaction, batch: int, callbacks: str | None, *, is_abandoned: bool) -> None:
-    transaction.run("close_batch", (int(is_abandoned), callbacks, batch))
+    transaction.run("close_batch", {"id": batch, "is_abandoned": int(is_abandoned), "callbacks": callbacks})
     _moves(transaction).counts[batch]["unfinished"] -= 1
 
 

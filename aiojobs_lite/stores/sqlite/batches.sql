@@ -3,7 +3,7 @@
 -- name: insert_batch
 -- Makes a batch, which is open.
 INSERT INTO aiojobs_batches (parent, owner, created_at)
-VALUES (?, ?, ?);
+VALUES (:parent, :owner, :now);
 
 -- name: batch
 -- One batch.
@@ -20,8 +20,8 @@ WHERE id IN ({rows});
 -- name: close_batch
 -- Ends the block of a batch that is open.
 UPDATE aiojobs_batches
-SET owner = NULL, is_abandoned = ?, callbacks = ?
-WHERE id = ?
+SET owner = NULL, is_abandoned = :is_abandoned, callbacks = :callbacks
+WHERE id = :id
     AND owner IS NOT NULL;
 
 -- name: open_of_owner
@@ -97,8 +97,8 @@ ORDER BY id;
 -- name: complete_batch
 -- Notes how a batch is complete, and what it will still enqueue.
 UPDATE aiojobs_batches
-SET outcome = ?, completed_at = coalesce(completed_at, ?), callbacks = ?
-WHERE id = ?;
+SET outcome = :outcome, completed_at = coalesce(completed_at, :now), callbacks = :callbacks
+WHERE id = :id;
 
 -- name: extend_range
 -- Adds the jobs that follow a range of the same batch.

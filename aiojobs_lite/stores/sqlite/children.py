@@ -51,7 +51,8 @@ def start_child(transaction: Transaction, write: StartChild) -> tuple[StepRow, I
     step = saving.save(fence, new)
     saving.write()
     is_awaited = step.state is StepState.WAITING
-    transaction.run("insert_child", (write.id, write.name, int(child.is_new), int(is_awaited), child.id))
+    started = {"parent": write.id, "step": write.name, "child": child.id}
+    transaction.run("insert_child", {**started, "is_new": int(child.is_new), "is_awaited": int(is_awaited)})
     if is_awaited:
         transaction.await_ends()
     return step, child
@@ -60,7 +61,7 @@ def start_child(transaction: Transaction, write: StartChild) -> tuple[StepRow, I
 def note_place(transaction: Transaction, job_id: int, held: int) -> None:
     """Notes that a job has the place of one that was held for it: it counts as started by that, and by no operation."""
     transaction.note_steps()
-    transaction.run("insert_child", (held, NO_STEP, 0, 0, job_id))
+    transaction.run("insert_child", {"parent": held, "step": NO_STEP, "child": job_id, "is_new": 0, "is_awaited": 0})
 
 
 def note_ends_of_children(transaction: Transaction) -> None:

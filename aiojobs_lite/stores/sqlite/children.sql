@@ -3,9 +3,9 @@
 -- name: insert_child
 -- Notes which job an operation has started, or found, if that is there.
 INSERT INTO aiojobs_children (parent_id, step, is_new, is_awaited, child_id)
-SELECT ?, ?, ?, ?, id
+SELECT :parent, :step, :is_new, :is_awaited, id
 FROM aiojobs_jobs
-WHERE id = ?;
+WHERE id = :child;
 
 -- name: child_of_step
 -- The job that an operation has started last.
@@ -54,10 +54,12 @@ FROM aiojobs_jobs
 WHERE id IN ({rows});
 
 -- name: delete_parents
+-- Forgets which operations have started these jobs, or found them.
 DELETE FROM aiojobs_children
 WHERE child_id IN ({rows});
 
 -- name: delete_children
+-- Forgets which jobs the operations of these jobs have started, or found.
 DELETE FROM aiojobs_children
 WHERE parent_id IN ({rows});
 

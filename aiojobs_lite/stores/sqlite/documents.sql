@@ -18,6 +18,7 @@ SET
     updated_at = excluded.updated_at, expires_at = excluded.expires_at;
 
 -- name: delete_document
+-- Deletes a document.
 DELETE FROM aiojobs_documents
 WHERE kind = ?
     AND name = ?;

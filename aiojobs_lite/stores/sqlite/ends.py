@@ -53,7 +53,7 @@ def end(transaction: Transaction, ends: Sequence[End]) -> _Answers:
 
 def mark_interrupted(transaction: Transaction, write: MarkInterrupted) -> bool:
     """See `MarkInterrupted`."""
-    return transaction.run("mark_interrupted", write).rowcount == 1
+    return transaction.run("mark_interrupted", write._asdict()).rowcount == 1
 
 
 def _result_row(ended: Any) -> tuple[Any, ...]:

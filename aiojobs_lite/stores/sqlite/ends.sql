@@ -109,7 +109,7 @@ WHERE job_id = :id
 -- Notes that a drain left this attempt running.
 UPDATE aiojobs_jobs
 SET interrupted = 1
-WHERE id = ?
-    AND attempts = ?
-    AND owner = ?
+WHERE id = :id
+    AND attempts = :attempt
+    AND owner = :owner
     AND status = 'processing';

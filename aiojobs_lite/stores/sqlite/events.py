@@ -220,8 +220,9 @@ def _numbered(transaction: Transaction, events: Sequence[NewEvent]) -> list[tupl
     for event in events:
         found = None
         if event.key is not None:
-            between = (event.key, event.sent_at - SAME_ID_US, event.sent_at + SAME_ID_US)
-            same = [one for one in with_key[event.key] if between[1] < one[0] < between[2]]
+            after, before = event.sent_at - SAME_ID_US, event.sent_at + SAME_ID_US
+            same = [one for one in with_key[event.key] if after < one[0] < before]
+            between = {"key": event.key, "after": after, "before": before}
             found = max([*same, *transaction.run("event_of_key", between).fetchall()], default=None)
         if found is not None:
             numbered.append((found[1], False))
@@ -260,7 +261,8 @@ def _reach_now(transaction: Transaction, event: EventRow, most: int, last_job: i
     if looks and transaction.one("unreached_of_name", (event.name,)) is not None:
         most = 0
     reached = _reach(transaction, event, looks, last, most)
-    transaction.run("insert_event", (*event, last if reached.delivered.has_more else None, last_job))
+    reaches = last if reached.delivered.has_more else None
+    transaction.run("insert_event", {**event._asdict(), "reaches": reaches, "behind": last_job})
     return reached
 
 

@@ -8,15 +8,15 @@ FROM aiojobs_events;
 -- name: insert_event
 -- Stores an event.
 INSERT INTO aiojobs_events (id, name, data, sent_at, key, reaches, behind)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+VALUES (:id, :name, :data, :sent_at, :key, :reaches, :behind);
 
 -- name: event_of_key
 -- The event with a key that was sent last between two instants.
 SELECT sent_at, id
 FROM aiojobs_events
-WHERE key = ?
-    AND sent_at > ?
-    AND sent_at < ?
+WHERE key = :key
+    AND sent_at > :after
+    AND sent_at < :before
 ORDER BY sent_at DESC, id DESC
 LIMIT 1;
 

@@ -280,7 +280,7 @@ class Limits:
 
     def ordered_became_due(self, job_type: str, after: int, until: int) -> int:
         """How many jobs in ordered lanes of a type that never ran became due between two instants."""
-        return int(self.rows.all("ordered_became_due", (job_type, after, until))[0][0])
+        return int(self.rows.all("ordered_became_due", {"type": job_type, "after": after, "until": until})[0][0])
 
     def _end(self, lane: Lane) -> None:
         self._attempts.end(lane.type)

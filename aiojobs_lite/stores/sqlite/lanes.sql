@@ -69,9 +69,9 @@ SELECT count(*)
 FROM aiojobs_jobs
 WHERE place = 0
     AND status = 'pending'
-    AND type = ?
-    AND scheduled_at > ?
-    AND scheduled_at <= ?
+    AND type = :type
+    AND scheduled_at > :after
+    AND scheduled_at <= :until
     AND held IS NULL
     AND attempts = 0;
 

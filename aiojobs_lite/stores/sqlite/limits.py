@@ -331,7 +331,7 @@ def give_lane(transaction: Transaction, job_id: int, text: str | None) -> None:
     if text is not None and lane is not None:
         limits.note(text, lane)
     place = ORDERED_PLACE if lane is not None and lane.is_ordered else None
-    transaction.run("give_lane", (text, place, job_id))
+    transaction.run("give_lane", {"id": job_id, "lane": text, "place": place})
     limits.shift([job_id])
 
 

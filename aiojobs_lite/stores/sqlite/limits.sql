@@ -3,8 +3,8 @@
 -- name: give_lane
 -- Gives a pending job another lane, and its place in that.
 UPDATE aiojobs_jobs
-SET lane = ?, place = ?
-WHERE id = ?
+SET lane = :lane, place = :place
+WHERE id = :id
     AND status = 'pending';
 
 -- name: step_aside

@@ -26,7 +26,8 @@ def find_ids(connection: sqlite3.Connection, sql: Sql, query: FindIds) -> list[i
     """See `FindIds`."""
     if query.jobs.ids is not None and not query.jobs.ids:
         return []
-    found = connection.execute(f"SELECT id FROM ({find_sql(sql, query.jobs)})", asked_of(query.jobs))  # noqa: S608
+    listed = sql["ids_of_list"].replace("{list}", find_sql(sql, query.jobs))
+    found = connection.execute(listed, asked_of(query.jobs))
     return [job_id for (job_id,) in found.fetchall()]
 
 

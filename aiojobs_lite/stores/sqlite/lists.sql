@@ -1,5 +1,37 @@
--- Lists of jobs. {job} are the columns of `Job`. {fits}: a job has what is asked for; a parameter that is NULL asks for
--- nothing.
+-- Lists of jobs. {job} are the columns of `Job`, {asked} has a condition for each column that may be asked for. A
+-- parameter that is NULL asks for nothing.
+
+-- fragment: fits_metadata
+-- A job has each of these keys, with one of the values that are asked for it.
+(
+    :metadata IS NULL
+    OR metadata IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM json_each(:metadata) AS asked
+        WHERE NOT EXISTS (
+            SELECT 1
+            FROM json_each(iif(json_valid(metadata), metadata, '[]')) AS kept
+            LEFT JOIN json_each(iif(kept.type = 'array', kept.value, '[]')) AS member
+            JOIN json_each(asked.value) AS wanted
+                ON wanted.type = coalesce(member.type, kept.type)
+                AND wanted.atom = coalesce(member.atom, kept.atom)
+            WHERE kept.key = asked.key
+        )
+    )
+);
+
+-- fragment: fits
+-- A job has what is asked for.
+{asked}
+    AND (:created_from IS NULL OR created_at >= :created_from)
+    AND (:created_to IS NULL OR created_at <= :created_to)
+    AND {fits_metadata};
+
+-- name: ids_of_list
+-- The ids of one of the lists below.
+SELECT id
+FROM ({list});
 
 -- name: jobs_of_page
 -- Jobs up to an id, newest first.
@@ -14,6 +46,7 @@ LIMIT :limit;
 -- and the limit.
 
 -- name: jobs_of_ids
+-- Of these ids.
 SELECT {job}
 FROM aiojobs_jobs
 WHERE id IN ({ids})
@@ -36,6 +69,7 @@ ORDER BY first_id DESC, id DESC
 LIMIT :limit;
 
 -- name: jobs_of_batch_and_ids
+-- Of these ids, as far as they are of a batch.
 SELECT {job}
 FROM aiojobs_jobs
 WHERE id IN ({ids})
@@ -51,6 +85,7 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: jobs_processing
+-- Those that are processing.
 SELECT {job}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing
 WHERE status = 'processing'
@@ -71,6 +106,7 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: jobs_of_label
+-- Of a label.
 SELECT {job}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_label
 WHERE label = :label

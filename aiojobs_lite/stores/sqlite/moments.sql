@@ -2,6 +2,7 @@
 -- has the metadata that are asked for. A page goes on behind :at, :id, :attempt.
 
 -- name: moments_enqueued
+-- When they were enqueued.
 SELECT created_at, id, 0, {fits_metadata}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_created
 WHERE type = :type
@@ -75,6 +76,7 @@ ORDER BY aiojobs_attempts.started_at DESC, job_id DESC, attempt DESC
 LIMIT :limit;
 
 -- name: moments_failed
+-- When an attempt failed, and used up one of their job's.
 SELECT ended_at, job_id, attempt, {fits_metadata}
 FROM aiojobs_attempts INDEXED BY aiojobs_attempts_ended
 CROSS JOIN aiojobs_jobs ON aiojobs_jobs.id = job_id

@@ -45,7 +45,7 @@ def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
     if standing.status == Status.PENDING:
         tally = transaction.tally(standing.type)
         transaction.limits.leave(write.id)
-        transaction.run("cancel_pending", (transaction.now, write.reason, write.id))
+        transaction.run("cancel_pending", {"id": write.id, "reason": write.reason, "now": transaction.now})
         tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held
         tally.cancelled += 1

@@ -9,8 +9,8 @@ WHERE id = ?;
 -- name: cancel_pending
 -- Cancels a pending job.
 UPDATE aiojobs_jobs
-SET status = 'cancelled', completed_at = ?, reason = ?, held = NULL
-WHERE id = ?
+SET status = 'cancelled', completed_at = :now, reason = :reason, held = NULL
+WHERE id = :id
     AND status = 'pending';
 
 -- name: request_cancel

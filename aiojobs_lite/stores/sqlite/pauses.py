@@ -16,7 +16,7 @@ from aiojobs_lite.stores.sqlite.transaction import Transaction
 def pause_type(transaction: Transaction, write: PauseType) -> None:
     """See `PauseType`."""
     if write.paused:
-        if transaction.run("pause", (write.type, transaction.now, write.by)).rowcount:
+        if transaction.run("pause", {"type": write.type, "by": write.by, "now": transaction.now}).rowcount:
             transaction.pauses[write.type] = Pause(to_datetime(transaction.now), write.by)
     elif transaction.run("resume", (write.type,)).rowcount:
         transaction.pauses[write.type] = None

@@ -3,7 +3,7 @@
 -- name: pause
 -- Holds a type back; one that is held back already stays as it is.
 INSERT OR IGNORE INTO aiojobs_pauses (type, since, paused_by)
-VALUES (?, ?, ?);
+VALUES (:type, :now, :by);
 
 -- name: pauses
 -- The paused types, since when and by whom.

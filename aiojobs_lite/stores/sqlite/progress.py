@@ -24,7 +24,14 @@ def report(transaction: Transaction, write: Report) -> bool:
     if transaction.one("may_report", fence) is None:
         return False
     if write.at is not None:
-        transaction.run("set_progress", (write.id, write.attempt, write.fraction, write.text, write.at))
+        report = {
+            "id": write.id,
+            "attempt": write.attempt,
+            "fraction": write.fraction,
+            "text": write.text,
+            "at": write.at,
+        }
+        transaction.run("set_progress", report)
     if write.lines:
         _add_lines(transaction, write)
     return True
@@ -38,10 +45,11 @@ def _add_lines(transaction: Transaction, write: Report) -> None:
     made = json.dumps(
         [(line.at, write.attempt, line.text) for line in write.lines], ensure_ascii=False, separators=(",", ":")
     )
+    added = {"last": last, "owner": write.owner, "serial": write.serial, "lines": made}
     if row is not None and not write.dropped and size < _FULL_CHARS:
-        transaction.run("append_lines", (last, write.owner, write.serial, made, row))
+        transaction.run("append_lines", {**added, "row": row})
     else:
-        transaction.run("insert_lines", (write.id, last, write.owner, write.serial, made))
+        transaction.run("insert_lines", {**added, "id": write.id})
     if last > MOST_LOG_LINES:
         transaction.run("forget_lines", (write.id, last - MOST_LOG_LINES))
 

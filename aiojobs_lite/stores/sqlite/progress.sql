@@ -8,8 +8,9 @@ WHERE id = :id
     AND (:goes_with_end OR attempts = :attempt AND owner = :owner AND +status = 'processing');
 
 -- name: set_progress
+-- Stores what an attempt reported last.
 INSERT INTO aiojobs_progress (job_id, attempt, fraction, text, at)
-VALUES (?, ?, ?, ?, ?)
+VALUES (:id, :attempt, :fraction, :text, :at)
 ON CONFLICT (job_id) DO UPDATE SET
     attempt = excluded.attempt, fraction = excluded.fraction, text = excluded.text, at = excluded.at;
 
@@ -22,16 +23,17 @@ ORDER BY last_line DESC
 LIMIT 1;
 
 -- name: insert_lines
+-- Adds a row to a log.
 INSERT INTO aiojobs_logs (job_id, last_line, owner, serial, lines)
-VALUES (?, ?, ?, ?, ?);
+VALUES (:id, :last, :owner, :serial, :lines);
 
 -- name: append_lines
 -- Adds an array to that of a row.
 UPDATE aiojobs_logs
 SET
-    last_line = ?, owner = ?, serial = ?,
-    lines = substr(lines, 1, length(lines) - 1) || ',' || substr(?, 2)
-WHERE id = ?;
+    last_line = :last, owner = :owner, serial = :serial,
+    lines = substr(lines, 1, length(lines) - 1) || ',' || substr(:lines, 2)
+WHERE id = :row;
 
 -- name: forget_lines
 -- Deletes the rows all of whose lines are too old.
@@ -81,9 +83,11 @@ WHERE job_id IN ({rows})
 GROUP BY job_id;
 
 -- name: delete_progress
+-- Deletes what these jobs reported last.
 DELETE FROM aiojobs_progress
 WHERE job_id IN ({rows});
 
 -- name: delete_logs
+-- Deletes the logs of these jobs.
 DELETE FROM aiojobs_logs
 WHERE job_id IN ({rows});

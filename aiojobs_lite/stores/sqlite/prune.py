@@ -25,7 +25,9 @@ def prune(transaction: Transaction, write: Prune) -> int:
     ):
         most = max(write.limit - pruned, 0)
         old, weight = pruned_at_once(
-            transaction, transaction.run("prunable", (status.value, before, most)).fetchall(), most
+            transaction,
+            transaction.run("prunable", {"status": status, "before": before, "limit": most}).fetchall(),
+            most,
         )
         ids = [(job_id,) for job_id, _ in old]
         delete_of_jobs(transaction, ids)

@@ -4,10 +4,10 @@
 -- Finished jobs of one status that ended before an instant, the oldest first.
 SELECT id, type
 FROM aiojobs_jobs
-WHERE status = ?
-    AND completed_at < ?
+WHERE status = :status
+    AND completed_at < :before
 ORDER BY completed_at
-LIMIT ?;
+LIMIT :limit;
 
 -- name: prune_ticks
 -- Forgets ticks that no clock will show again, the oldest first, also of schedules that were deleted.

@@ -95,10 +95,9 @@ def may_walk(query: Query[Any]) -> bool:
 def first_due(connection: sqlite3.Connection, sql: Sql, query: FirstDue) -> Job | None:
     """See `FirstDue`."""
     for priority in sorted(PRIORITIES.values()):
-        found = connection.execute(sql["first_due"], (query.type, priority, query.until)).fetchall()
-        found += connection.execute(
-            sql["first_due_in_lane"], {"type": query.type, "priority": priority, "until": query.until}
-        ).fetchall()
+        wanted = {"type": query.type, "priority": priority, "until": query.until}
+        found = connection.execute(sql["first_due"], wanted).fetchall()
+        found += connection.execute(sql["first_due_in_lane"], wanted).fetchall()
         if found:
             return min(map(job_of, found), key=attrgetter("scheduled_at", "id"))
     return None
@@ -112,8 +111,7 @@ def list_dead(connection: sqlite3.Connection, sql: Sql, query: ListDead) -> Dead
         if latest is None:
             return DeadPage((), None)
         after = Died(AT_ONCE, 0, latest)
-    parameters = after.until, after.completed_at, after.id, query.limit
-    found = connection.execute(sql["dead_after"], parameters).fetchall()
+    found = connection.execute(sql["dead_after"], {**after._asdict(), "limit": query.limit}).fetchall()
     ids = tuple(job_id for job_id, job_type, _ in found if query.type in (None, job_type))
     return DeadPage(ids, Died(found[-1][2], found[-1][0], after.until) if len(found) == query.limit else None)
 

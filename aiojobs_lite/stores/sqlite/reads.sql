@@ -19,10 +19,10 @@ WHERE status = 'dead'
 SELECT id, type, completed_at
 FROM aiojobs_jobs
 WHERE status = 'dead'
-    AND completed_at <= ?
-    AND (completed_at, id) > (?, ?)
+    AND completed_at <= :until
+    AND (completed_at, id) > (:completed_at, :id)
 ORDER BY completed_at, id
-LIMIT ?;
+LIMIT :limit;
 
 -- name: first_due
 -- The first claimable job of a type and priority that was due at an instant.
@@ -31,9 +31,9 @@ FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
     AND place IS NULL
-    AND type = ?
-    AND priority = ?
-    AND scheduled_at <= ?
+    AND type = :type
+    AND priority = :priority
+    AND scheduled_at <= :until
 ORDER BY scheduled_at, id
 LIMIT 1;
 

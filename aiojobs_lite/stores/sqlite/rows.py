@@ -30,30 +30,9 @@ PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # statu
 
 _OTHERWISE: Final = {"ids", "batch", "metadata", "created_from", "created_to", "before", "limit"}
 _ASKED: Final = [name for name in FindJobs._fields if name not in _OTHERWISE]  # each is a column
-_FITS_METADATA: Final = """(
-        :metadata IS NULL
-        OR metadata IS NOT NULL
-        AND NOT EXISTS (
-            SELECT 1
-            FROM json_each(:metadata) AS asked
-            WHERE NOT EXISTS (
-                SELECT 1
-                FROM json_each(iif(json_valid(metadata), metadata, '[]')) AS kept
-                LEFT JOIN json_each(iif(kept.type = 'array', kept.value, '[]')) AS member
-                JOIN json_each(asked.value) AS wanted
-                    ON wanted.type = coalesce(member.type, kept.type)
-                    AND wanted.atom = coalesce(member.atom, kept.atom)
-                WHERE kept.key = asked.key
-            )
-        )
-    )"""
 _FILLED: Final = {
     "largest": str(columns.LARGEST_INTEGER),  # where a counter stays
     "never": str(NEVER),
-    "holds_key": (
-        "unique_key IS NOT NULL AND (unique_scope = 'unfinished' AND (status = 'pending' OR status = 'processing') "
-        "OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL)"
-    ),
     "job": ", ".join(columns.JOB),
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),
@@ -66,43 +45,7 @@ _FILLED: Final = {
     "numbered_behind": ", ".join(f"column{number + 2 + len(columns.REQUIRED)}" for number in range(2)),
     "laned": f"column{len(columns.REQUIRED) + 2}, column{len(columns.REQUIRED) + 3}",
     "new": ", ".join(NewJob._fields),
-    "fits_metadata": _FITS_METADATA,
-    "fits": "\n    AND ".join(
-        [
-            *[f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED],
-            "(:created_from IS NULL OR created_at >= :created_from)",
-            "(:created_to IS NULL OR created_at <= :created_to)",
-            _FITS_METADATA,
-        ]
-    ),
-    "written": """CASE
-        WHEN started_at IS NULL THEN created_at
-        WHEN EXISTS (SELECT 1 FROM aiojobs_steps WHERE job_id = aiojobs_jobs.id AND suspends = 1 AND state = 'waiting')
-        THEN started_at
-        WHEN attempts = 0 AND interruptions = 0 AND crashes = 0 AND (
-            snoozes = 0
-            OR snoozes = 1
-            AND EXISTS (SELECT 1 FROM aiojobs_steps WHERE job_id = aiojobs_jobs.id)
-            AND 'snoozed' IS NOT (
-                SELECT outcome
-                FROM aiojobs_attempts
-                WHERE aiojobs_attempts.job_id = aiojobs_jobs.id
-                ORDER BY aiojobs_attempts.id DESC
-                LIMIT 1
-            )
-        )
-        THEN scheduled_at
-        ELSE coalesce(
-            (
-                SELECT ended_at
-                FROM aiojobs_attempts
-                WHERE aiojobs_attempts.job_id = aiojobs_jobs.id
-                ORDER BY aiojobs_attempts.id DESC
-                LIMIT 1
-            ),
-            created_at
-        )
-    END""",
+    "asked": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
     "new_marks": ", ".join("?" * len(NewJob._fields)),
 }
 

@@ -11,7 +11,7 @@ from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 def set_runner(transaction: Transaction, write: SetRunner) -> None:
     """See `SetRunner`."""
-    transaction.run("set_runner", (*write, transaction.now))
+    transaction.run("set_runner", {**write._asdict(), "now": transaction.now})
 
 
 def mark_draining(transaction: Transaction, write: MarkDraining) -> None:

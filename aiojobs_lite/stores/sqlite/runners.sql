@@ -3,7 +3,7 @@
 -- name: set_runner
 -- Stores one that starts.
 INSERT OR REPLACE INTO aiojobs_runners (id, pid, host, max_running, types, started_at)
-VALUES (?, ?, ?, ?, ?, ?);
+VALUES (:id, :pid, :host, :max_running, :types, :now);
 
 -- name: mark_draining
 -- It claims nothing more.

@@ -43,12 +43,12 @@ def set_schedule(transaction: Transaction, write: SetSchedule) -> ScheduleAnswer
     """See `SetSchedule`."""
     stored = transaction.one("stored_schedule", (write.name,))
     if stored is None:
-        transaction.run("set_schedule", write)
+        transaction.run("set_schedule", write._asdict())
         return ScheduleAnswer(write.next_tick)
     expression, tz, next_tick, revision, _ = stored
     if revision is not None:
         return ScheduleAnswer(next_tick, is_taken=True)
-    transaction.run("set_schedule", write)
+    transaction.run("set_schedule", write._asdict())
     if (expression, tz) != (write.expression, write.tz):
         return ScheduleAnswer(write.next_tick, (expression, tz, next_tick))
     return ScheduleAnswer(next_tick)
@@ -84,7 +84,9 @@ def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
     """See `FireTick`."""
     stored = transaction.one("stored_schedule", (write.schedule,))
     if stored is None and write.revision is None:
-        transaction.run("set_schedule", (write.schedule, write.expression, write.tz, write.next_tick))
+        transaction.run(
+            "set_schedule", SetSchedule(write.schedule, write.expression, write.tz, write.next_tick)._asdict()
+        )
     elif stored is None or stored[3] != write.revision:
         return TickAnswer("changed")
     elif stored[4] is not None:
@@ -108,8 +110,9 @@ def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
     made = _made(transaction, write.job)
     if isinstance(made, Refused) or not made.is_new:
         return TickAnswer("refused")
-    transaction.run("tick_job", (made.id, write.schedule, write.tick))
-    transaction.run("latest_job", (made.id, write.tick, write.schedule))
+    fired = {"schedule": write.schedule, "tick": write.tick, "job": made.id}
+    transaction.run("tick_job", fired)
+    transaction.run("latest_job", fired)
     return TickAnswer("fired", made.id)
 
 
@@ -119,7 +122,7 @@ def run_schedule(transaction: Transaction, write: RunSchedule) -> Inserted | Ref
         return None
     made = _made(transaction, write.job)
     if isinstance(made, Inserted) and made.is_new:
-        transaction.run("latest_job", (made.id, None, write.schedule))
+        transaction.run("latest_job", {"schedule": write.schedule, "tick": None, "job": made.id})
     return made
 
 
@@ -168,7 +171,11 @@ def look_at_ticks(connection: sqlite3.Connection, sql: Sql, query: LookAtTicks) 
 
 def list_moved_ahead(connection: sqlite3.Connection, sql: Sql, query: ListMovedAhead) -> list[ScheduleRow]:
     """See `ListMovedAhead`."""
-    return _rows(connection.execute(sql["moved_ahead"], (*query.after, query.limit)).fetchall())
+    return _rows(
+        connection.execute(
+            sql["moved_ahead"], {"moved_at": query.after[0], "name": query.after[1], "limit": query.limit}
+        ).fetchall()
+    )
 
 
 def list_ticks(connection: sqlite3.Connection, sql: Sql, query: ListTicks) -> list[TickRow]:

@@ -3,7 +3,7 @@
 -- name: set_schedule
 -- Stores a declared schedule; only a changed expression or time zone moves its next tick.
 INSERT INTO aiojobs_schedules (name, expression, tz, next_tick)
-VALUES (?, ?, ?, ?)
+VALUES (:name, :expression, :tz, :next_tick)
 ON CONFLICT (name) DO UPDATE
 SET expression = excluded.expression, tz = excluded.tz, next_tick = excluded.next_tick
 WHERE expression <> excluded.expression
@@ -69,15 +69,15 @@ SELECT EXISTS (
 -- name: tick_job
 -- Notes which job a tick made.
 UPDATE aiojobs_ticks
-SET job_id = ?
-WHERE schedule = ?
-    AND tick = ?;
+SET job_id = :job
+WHERE schedule = :schedule
+    AND tick = :tick;
 
 -- name: latest_job
 -- Notes the latest job of a schedule, and the tick that made it, if one did.
 UPDATE aiojobs_schedules
-SET latest_job = ?, last_tick = coalesce(?, last_tick)
-WHERE name = ?;
+SET latest_job = :job, last_tick = coalesce(:tick, last_tick)
+WHERE name = :schedule;
 
 -- name: move_schedule
 -- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with. One that
@@ -158,9 +158,9 @@ WHERE paused_since IS NOT NULL;
 SELECT {schedule}
 FROM aiojobs_schedules
 WHERE job_type IS NOT NULL
-    AND (moved_at, name) > (?, ?)
+    AND (moved_at, name) > (:moved_at, :name)
 ORDER BY moved_at, name
-LIMIT ?;
+LIMIT :limit;
 
 -- name: latest_ticks
 -- The latest ticks of a schedule, and where their jobs stand.

@@ -179,5 +179,6 @@ WHERE steps.job_id = ?
 ORDER BY steps.id;
 
 -- name: delete_steps
+-- Deletes the operations of these jobs.
 DELETE FROM aiojobs_steps
 WHERE job_id IN ({rows});

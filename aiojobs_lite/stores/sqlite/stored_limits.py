@@ -159,6 +159,6 @@ class StoredLimits:
         """Notes that code has set the value of a key again, which is kept for that."""
         own, set_at = self._own.get(meter, (None, 0))
         if own is not None and self._rows.now - set_at > _NOTE_USE_US:
-            self._rows.run("note_use", (self._rows.now, key, name))
+            self._rows.run("note_use", {"name": name, "key": key, "now": self._rows.now})
             self._own[meter] = own, self._rows.now
             self._rows.is_changed = True

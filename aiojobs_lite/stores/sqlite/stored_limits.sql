@@ -30,9 +30,9 @@ SET most = excluded.most, per = excluded.per, pinned = excluded.pinned, set_at =
 -- name: note_use
 -- Code has set the value of a key again.
 UPDATE aiojobs_limits
-SET set_at = ?
-WHERE key = ?
-    AND name = ?;
+SET set_at = :now
+WHERE key = :key
+    AND name = :name;
 
 -- name: pause_limit
 -- Pauses what is stored of a limit; one that is paused stays as it is, or is paused for longer.

@@ -351,7 +351,7 @@ class _Admitting:
         has_limits = row.lane is not None or bool(transaction.limits.types)
         if has_limits:
             transaction.limits.leave(job_id)
-        transaction.run("replace_payload", (row.payload, row.scheduled_at, job_id))
+        transaction.run("replace_payload", {"id": job_id, "payload": row.payload, "scheduled_at": row.scheduled_at})
         if has_limits:
             give_lane(transaction, job_id, lane_at(row.lane, holder.priority))
         if plan.is_without_more:

@@ -1,4 +1,11 @@
--- Unique jobs. {holds_key} is the condition of the unique index, word for word: only so SQLite takes the index.
+-- Unique jobs.
+
+-- fragment: holds_key
+-- The condition of the unique index, word for word: only so SQLite takes the index.
+unique_key IS NOT NULL AND (
+    unique_scope = 'unfinished' AND (status = 'pending' OR status = 'processing')
+    OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL
+);
 
 -- name: job_with_key
 -- The job that has an idempotency key, with its payload.
@@ -60,8 +67,8 @@ SELECT EXISTS (
 -- name: replace_payload
 -- Gives a pending job another payload and another time.
 UPDATE aiojobs_jobs
-SET payload = ?, scheduled_at = ?
-WHERE id = ?
+SET payload = :payload, scheduled_at = :scheduled_at
+WHERE id = :id
     AND status = 'pending';
 
 -- name: gathering

@@ -99,7 +99,8 @@ def plan(connection: sqlite3.Connection, sql: str, parameters: object = ()) -> s
 def plan_of(connection: sqlite3.Connection, query: str) -> str:
     """The plan of a named query, over so many rows."""
     row = ROWS.get(query, NEW_ROW)
-    sql = SQL[query].replace("{rows}", ", ".join([row] * 16)).replace("{ids}", "1, 2")
+    sql = SQL[query].replace("{list}", SQL["jobs_of_page"])
+    sql = sql.replace("{rows}", ", ".join([row] * 16)).replace("{ids}", "1, 2")
     names = re.findall(r":(\w+)", sql)
     return plan(
         connection, sql, dict.fromkeys(names, 1) if names else (1,) * len(re.findall(r"\?(?!1)|\?1(?=, \?1)", sql))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from aiojobs_lite.model import columns
@@ -43,11 +45,10 @@ def test_a_new_row_has_its_id_and_what_every_job_brings() -> None:
     assert more_of(row) == NOTHING_MORE
 
 
-def test_queries_are_read_once_have_no_hole_but_rows_and_cannot_be_changed() -> None:
+def test_queries_are_read_once_have_no_other_holes_and_cannot_be_changed() -> None:
     sql = load_sql()
     assert load_sql() is sql
-    holes = {name: text.replace("{rows}", "").replace("{ids}", "") for name, text in sql.items()}
-    assert {name for name, text in holes.items() if "{" in text} == set()
+    assert {hole for text in sql.values() for hole in re.findall(r"\{.*?\}", text)} == {"{rows}", "{ids}", "{list}"}
     assert f"INSERT INTO aiojobs_jobs (id, {', '.join(columns.REQUIRED)}, status)" in sql["insert_pending"]
     with pytest.raises(TypeError):
         sql["insert_pending"] = ""  # type: ignore[index]  # what cannot be done

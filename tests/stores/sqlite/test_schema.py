@@ -361,5 +361,5 @@ def test_two_queries_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest
     (folder / "__init__.py").touch()
     (folder / "a.sql").write_text("-- name: one\nSELECT 1;\n-- name: one\nSELECT 2;\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ValueError, match="two queries are named one"):
+    with pytest.raises(ValueError, match="two queries or two fragments are named one"):
         named_sql.load("of_one_name", {})
