@@ -47,7 +47,6 @@ def log() -> Iterator[Formats]:
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

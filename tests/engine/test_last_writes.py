@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobRunner, Status, job
+from aiojobs_lite.engine import last_writes as module
+from aiojobs_lite.engine.last_writes import LastWrites
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
 from aiojobs_lite.testing.probe import Probe
@@ -22,6 +24,12 @@ from tests.helpers.programs import rescue
 from tests.helpers.waiting import PATIENCE, until
 
 MANY = 100
+
+
+@pytest.fixture
+def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the last writes may take in any case is soon over."""
+    monkeypatch.setattr(module, "LAST_WRITES_LEAST_S", 0.02)
 
 
 @job(max_attempts=1)
@@ -54,16 +62,24 @@ def leave(runner: JobRunner) -> asyncio.Task[None]:
 
 
 async def test_the_last_writes_have_the_time_of_the_whole_drain(
-    database: Path, owner_files: Callable[[], list[str]]
+    database: Path, owner_files: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another program writes for longer than half a second."""
+    """Another program writes for longer than they may take in any case."""
+    begun, save = asyncio.Event(), LastWrites.save
+
+    async def saves(last_writes: LastWrites, hurry: asyncio.Event) -> None:
+        begun.set()
+        await save(last_writes, hurry)
+
+    monkeypatch.setattr(module, "LAST_WRITES_LEAST_S", 0)
+    monkeypatch.setattr(LastWrites, "save", saves)
     runner = JobRunner(database, jobs=[waits], drain_timeout=0, cancel_grace=PATIENCE)
     await runner.__aenter__()
     await started(runner)
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         leaving = leave(runner)
-        assert (await asyncio.wait([leaving], timeout=1.5))[1] == {leaving}
+        await begun.wait()
         other.execute("ROLLBACK")
     await leaving
     assert owner_files() == []  # nothing had to be noted
@@ -86,6 +102,7 @@ async def test_ten_thousand_running_jobs_are_saved_by_a_drain(database: Path) ->
         assert stored == ("pending", 0, 1, count)
 
 
+@pytest.mark.usefixtures("little_time")
 async def test_what_cannot_be_saved_in_that_time_is_noted_beside_the_database(
     database: Path, owner_files: Callable[[], list[str]]
 ) -> None:
@@ -103,6 +120,7 @@ async def test_what_cannot_be_saved_in_that_time_is_noted_beside_the_database(
     await costs_no_attempt(database, owner_files)
 
 
+@pytest.mark.usefixtures("little_time")
 async def test_a_handler_that_goes_on_and_cannot_be_marked_costs_no_attempt_either(
     database: Path, owner_files: Callable[[], list[str]]
 ) -> None:
@@ -133,6 +151,7 @@ async def test_a_handler_that_goes_on_and_cannot_be_marked_costs_no_attempt_eith
     assert owner_files() == []
 
 
+@pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize("is_over", [False, True])
 async def test_a_drain_that_is_to_hurry_waits_no_longer_for_the_store_than_for_jobs(
     database: Path, owner_files: Callable[[], list[str]], is_over: bool

@@ -16,7 +16,6 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 
-import aiojobs_lite
 from aiojobs_lite import Job, JobContext, JobRunner, Outcome, Status, injected, job
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.policy.catch_up import CatchUp
@@ -27,9 +26,9 @@ from tests.helpers.calendar import HOUR, MINUTE, changes, ticks
 from tests.helpers.pauses import let_fault_last, pause
 from tests.helpers.programs import Child, program, rescue
 from tests.helpers.rings import deep, depth, first_of, slow
+from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, SQL, nodes
 from tests.helpers.waiting import PATIENCE, MovedClock, until
 
-PACKAGE = Path(aiojobs_lite.__file__).parent
 START = datetime(2026, 1, 5, tzinfo=UTC)
 RULES: tuple[CatchUp, ...] = ("all", "latest", "skip")
 JUMPS = [3600, -3600, 86400, -86400]
@@ -358,28 +357,25 @@ async def test_a_jump_neither_shortens_nor_prolongs_a_drain(database: Path, by: 
 
 
 def test_nothing_asks_the_machine_for_the_time_of_day_but_the_clock() -> None:
-    found = [
-        path.relative_to(PACKAGE).as_posix()
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if asks(node)
-    ]
+    found = [path.relative_to(PACKAGE_FOLDER).as_posix() for path in PACKAGE for node in nodes(path) if asks(node)]
     assert found == ["clock.py", "stores/sqlite/file.py"]  # the latter compares it with the time of a file
     words = re.compile(
         r"\b(unixepoch|julianday|strftime|date|time|datetime) *\(|'now'|current_(date|time)", re.IGNORECASE
     )
-    queries = {path: path.read_text() for path in PACKAGE.rglob("*.sql")}
-    assert len(queries) > 1
-    assert not [path for path, text in queries.items() if words.search(text)]
+    assert [path for path in SQL if words.search(path.read_text(encoding="utf-8"))] == []
+    assert len(SQL) > 1
+
+
+STEADY = frozenset({"monotonic", "perf_counter", "process_time", "thread_time", "sleep"})  # of the module `time`
 
 
 def asks(node: ast.AST) -> bool:
     """Whether code asks for the wall clock: `time.time()`, `datetime.now()` and their like."""
     match node:
         case ast.Attribute(value=ast.Name(id="time"), attr=attr):
-            return attr not in {"monotonic", "perf_counter", "process_time", "thread_time", "sleep"}
+            return attr not in STEADY
         case ast.Attribute(value=ast.Name(id="datetime" | "date"), attr="now" | "utcnow" | "today"):
             return True
-        case ast.ImportFrom(module="time"):
-            return True
+        case ast.ImportFrom(module="time", names=names):
+            return not STEADY.issuperset(alias.name for alias in names)
     return False

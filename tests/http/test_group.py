@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from aiojobs_lite import Backoff, JobRunner
 from aiojobs_lite.errors import DuplicateJobType, InvalidOption, ResourceFailed
 from aiojobs_lite.http import PER_HOST_LIMIT, Http, SigningKeys
 from aiojobs_lite.http.group import HttpOptions
-from tests.helpers.waiting import unmeasured
 
 URL = "https://example.com/hook"
 
@@ -92,33 +89,6 @@ def test_every_option_is_documented() -> None:
 def test_one_runner_has_one_group_of_deliveries() -> None:
     with pytest.raises(DuplicateJobType, match=r"'http\.delivery' is declared twice"):
         JobRunner(":memory:", jobs=[Http(), Http()])
-
-
-PROGRAM = """
-import asyncio, sys
-from aiojobs_lite import JobRunner
-from aiojobs_lite.http import Http
-loaded = lambda: sorted({"aiohttp", "yarl", "idna", "jwt", "starlette"} & set(sys.modules))
-http = Http()
-http.request("https://example.com/", json=1)
-first = loaded()
-async def main():
-    async with JobRunner(":memory:", jobs=[http], max_running=0) as runner:
-        await runner.publish("https://example.com/")
-    second = loaded()
-    async with JobRunner(":memory:", jobs=[http]):
-        pass
-    print(first, second, "aiohttp" in loaded())
-asyncio.run(main())
-"""
-
-
-def test_only_a_runner_that_delivers_loads_the_client(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, cwd=tmp_path, env=unmeasured(), timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert (done.stderr, done.stdout.strip()) == ("", "[] [] True")
 
 
 async def test_without_the_extra_a_runner_that_delivers_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
