@@ -22,9 +22,8 @@ from aiojobs_lite.model.job import (
     Status,
 )
 from tests.helpers.instants import NOON
+from tests.helpers.new_file import GOLDEN
 from tests.helpers.root import ROOT
-
-SCHEMA = ROOT / "aiojobs_lite/stores/sqlite/migrations/0001_initial.sql"
 
 
 def a_job(status: Status = Status.PENDING, payload: str = "{}") -> Job:
@@ -42,7 +41,7 @@ def names_in(text: str) -> list[str]:
 
 def test_the_trigger_of_the_database_allows_exactly_the_transitions() -> None:
     trigger = (
-        SCHEMA.read_text(encoding="utf-8").partition("CREATE TRIGGER aiojobs_jobs_transition")[2].partition("END;")[0]
+        GOLDEN.read_text(encoding="utf-8").partition("CREATE TRIGGER aiojobs_jobs_transition")[2].partition("END;")[0]
     )
     allowed = re.findall(r"OLD\.status = '(\w+)' AND NEW\.status = '(\w+)'", trigger)
     assert allowed == [(before.value, then.value) for before, then in TRANSITIONS]
@@ -50,7 +49,7 @@ def test_the_trigger_of_the_database_allows_exactly_the_transitions() -> None:
 
 
 def test_the_database_knows_exactly_the_statuses_outcomes_and_priorities() -> None:
-    schema = SCHEMA.read_text(encoding="utf-8")
+    schema = GOLDEN.read_text(encoding="utf-8")
     standings = re.findall(r"(?<!\.)status = '(\w+)' AND owner IS .*?NULL AND completed_at IS (NOT )?NULL", schema)
     assert [status for status, _ in standings] == list(Status)
     assert {status for status, has_ended in standings if has_ended} == FINISHED

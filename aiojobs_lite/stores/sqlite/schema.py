@@ -3,8 +3,8 @@
 All that the library keeps bears the prefix `aiojobs_`, and the file says in `aiojobs_meta` that it is the library's;
 other tables are the application's, and are never touched.
 
-`migrations/` has a numbered script for each version, `0001_initial.sql` the first. The next change of the tables is
-`0002_<noun>.sql`, and a released script never changes again:
+`migrations/` has a numbered script for each version, `0001_initial.sql` the first. A change of the tables is the script
+of the next number, `<number>_<noun>.sql`, and a released script never changes again:
 
 - Each is one transaction, which also counts the version up. Of several processes that open a file at once one migrates
   it.
