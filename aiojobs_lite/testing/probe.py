@@ -103,6 +103,11 @@ class Probe:
         """How many callers await jobs."""
         return len(self.engine.waiters)
 
+    def callers_that_wait_to_enqueue(self, job_type: str) -> int:
+        """How many callers wait until fewer jobs of a type are pending, by `on_full="wait"`."""
+        turn = self._runner._admission._turn(job_type)
+        return turn.locked() + len(turn._waiters or ())
+
     @property
     def next_ticks(self) -> Mapping[str, int]:
         """The next instant of each declared schedule, and of the first one of the others, in microseconds."""

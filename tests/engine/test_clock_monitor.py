@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -93,11 +92,24 @@ async def test_a_clock_that_is_moved_little_by_little_is_noticed(monkeypatch: py
     assert rig.jumps == [2, 2]  # 1.2 seconds, half a second each
 
 
-async def test_it_looks_by_the_clock_of_the_machine() -> None:
-    """The clock of a test, which stands still, drifts from it by itself."""
+async def test_it_looks_by_the_clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of a test, which stands still, drifts from it by itself: by 0.2 s from one look to the next, here."""
+    looks = jumped_at = 0
     jumped = asyncio.Event()
-    monitor = ClockMonitor(clock=FakeClock(START), listeners=[SimpleNamespace(clock_jumped=jumped.set)])
-    started = time.monotonic()
-    async with going(monitor.run):
+
+    def monotonic() -> float:
+        nonlocal looks
+        looks += 1
+        return looks * 0.2
+
+    def clock_jumped() -> None:
+        nonlocal jumped_at
+        jumped_at = jumped_at or looks
+        jumped.set()
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(module, "CLOCK_LOOK_EVERY_S", 0.001)
+    monitor = ClockMonitor(clock=FakeClock(START), listeners=[SimpleNamespace(clock_jumped=clock_jumped)])
+    async with asyncio.timeout(PATIENCE), going(monitor.run):
         await jumped.wait()
-    assert time.monotonic() - started >= 0.5
+    assert jumped_at == 4  # the first was at its making

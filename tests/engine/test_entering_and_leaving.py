@@ -26,7 +26,6 @@ from aiojobs_lite.telemetry.facts import JobEnqueued
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import Fault, holding
 from tests.helpers.machine import promised
-from tests.helpers.pauses import let_fault_last
 from tests.helpers.programs import program, rescue
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
@@ -64,16 +63,19 @@ async def test_no_handler_begins_before_its_application_has_entered_the_runner(
 
     async def begins_slowly(startup: Startup, group: TaskGroup) -> None:
         await begin(startup, group)
-        await let_fault_last(0.1)  # there is time for a claim
+        for _ in range(3):
+            await engine_of(runner).write(Release((), Held.PAYLOAD))  # its transaction could take a claim along
+        await quiet()
 
     @job
     async def looks() -> None:
         begun.append(is_entered)
 
-    async with JobRunner(database, jobs=[looks], max_running=0) as runner:
-        await runner.enqueue_many([looks.bind() for _ in range(5)])
+    async with JobRunner(database, jobs=[looks], max_running=0) as before:
+        await before.enqueue_many([looks.bind() for _ in range(5)])
     monkeypatch.setattr(Startup, "begin", begins_slowly)
-    async with JobRunner(database, jobs=[looks], durability=durability) as runner:
+    runner = JobRunner(database, jobs=[looks], durability=durability)
+    async with runner:
         is_entered = True
         await runner.run_until_idle()
     assert begun == [True] * 5

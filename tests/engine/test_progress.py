@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.engine import progress as module
 from aiojobs_lite.engine.ports import Done
 from aiojobs_lite.engine.progress import Reports
@@ -19,7 +23,7 @@ from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.sizes import MOST_LOG_LINES
-from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.clock import FakeClock, FakeTimer
 from tests.helpers.engine import claimed
 from tests.helpers.waiting import quiet, until
 
@@ -72,6 +76,20 @@ class Rig:
         return self.reports.last_of(_complete(self.run.claimed))
 
 
+class LoopBy:
+    """The event loop, with timers that ring as the test moves a clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.call_soon_threadsafe = asyncio.get_running_loop().call_soon_threadsafe
+
+    def time(self) -> float:
+        return self._clock.now() / MICROSECONDS
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> FakeTimer:
+        return self._clock.call_later(delay, partial(callback, *args))
+
+
 def _complete(job: Claimed) -> Complete:
     return Complete(job.id, job.attempt, job.owner, job.type)
 
@@ -92,19 +110,25 @@ async def test_the_first_report_is_written_at_once_and_then_one_at_a_time(rig: R
     assert len(rig.kept) == 1
 
 
-async def test_further_reports_wait_for_their_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WRITE_EVERY_S", 0.05)
+async def test_further_reports_wait_for_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(get_running_loop=lambda: LoopBy(clock)))
+    rig = Rig()
     rig.progress(0.1)
     await rig.answer()
-    started = asyncio.get_running_loop().time()
     rig.progress(0.2)
     rig.log("a")
     await quiet()
+    clock.advance(module.WRITE_EVERY_S - 0.01)
+    await quiet()
     assert rig.kept == []
+    clock.advance(0.01)
     report = await rig.answer()
-    assert asyncio.get_running_loop().time() - started > 0.02
     assert (report.fraction, len(report.lines)) == (0.2, 1)
     rig.log("b")
+    await quiet()
+    assert rig.kept == []
+    clock.advance(module.WRITE_EVERY_S)
     report = await rig.answer()
     assert (report.at, [line.text for line in report.lines]) == (None, ["b"])
 

@@ -16,6 +16,7 @@ import pytest
 
 from aiojobs_lite import Job, JobRunner, Outcome, Status
 from aiojobs_lite.telemetry.facts import Fact
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.application import (
     MIXES,
     WAYS,
@@ -33,7 +34,7 @@ from tests.helpers.apps.sharing import ENQUEUERS, held
 from tests.helpers.databases import sound
 from tests.helpers.programs import Child, program, rescue
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE, until
 
 WRITERS = 3
 NOTES = 40  # of each writer
@@ -209,8 +210,8 @@ async def test_a_transaction_that_reads_before_it_writes_must_begin_as_a_writer(
             application.execute("BEGIN IMMEDIATE")
             application.execute("SELECT count(*) FROM notes").fetchall()
             enqueuing = asyncio.create_task(runner.enqueue(held))
-            await asyncio.wait([enqueuing], timeout=0.1)
-            assert not enqueuing.done()  # it waits
+            await until(lambda: not Probe(runner).is_saved)
+            assert not enqueuing.done()  # its transaction is under way, and waits
             application.execute("INSERT INTO notes VALUES ('a', 1)")
             application.execute("COMMIT")
             assert (await enqueuing).id == 2

@@ -16,6 +16,7 @@ from aiojobs_lite.flow import Debounce, Throttle, Unique
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.kit import JobKit
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.waiting import until
 
 jobs = Jobs()
@@ -277,7 +278,7 @@ async def test_only_what_would_be_new_is_too_much(runner: JobRunner) -> None:
         handles = await runner.enqueue_many([bounded.bind(n) for n in (3, 3, 1, 2)])
         assert [handle.is_new for handle in handles] == [True, False, False, False]
         waiting = asyncio.ensure_future(runner.enqueue_many([bounded.using(on_full="wait").bind(4)] * 5))
-        await asyncio.wait([waiting], timeout=0.01)
+        await until(lambda: Probe(runner).callers_that_wait_to_enqueue("sync") == 1)
         assert not waiting.done()
         await handles[0].cancel()
         assert len({handle.id for handle in await waiting}) == 1
@@ -309,7 +310,7 @@ async def test_the_instants_of_a_job_are_those_after_the_wait(
         first = (await still.enqueue_many([exports.bind(n) for n in range(3)]))[0]
         wait = exports.using(on_full="wait", **options)
         waiting = asyncio.ensure_future(still.enqueue(wait, 3))
-        await asyncio.wait([waiting], timeout=0.01)
+        await until(lambda: Probe(still).callers_that_wait_to_enqueue("exports") == 1)
         clock.advance(60)
         await first.cancel()
         found = await (await waiting).job()
@@ -323,10 +324,10 @@ async def test_a_caller_that_waits_ends_with_the_runner_and_may_give_up(still: J
     async with still:
         await still.enqueue_many([exports.bind(n) for n in range(3)])
         given_up, waiting = (asyncio.ensure_future(still.enqueue(wait, n)) for n in (3, 4))
-        await asyncio.wait([given_up], timeout=0.01)
+        await until(lambda: Probe(still).callers_that_wait_to_enqueue("exports") == 2)
         given_up.cancel()
+        await until(lambda: Probe(still).callers_that_wait_to_enqueue("exports") == 1)
         assert still.stats().pending == 3
-        assert not waiting.done()
+        assert (given_up.cancelled(), waiting.done()) == (True, False)
     with pytest.raises(RunnerClosed):
         await waiting
-    assert given_up.cancelled()
