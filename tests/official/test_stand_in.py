@@ -8,7 +8,7 @@ import pytest
 
 from aiojobs_lite.errors import JobDead
 from tests.helpers.endpoints import delivering
-from tests.official.stand_in import answer_of, stand_in
+from tests.helpers.stand_in import answer_of, stand_in
 
 ANSWERS: Final = {
     ("mock.httpstatus.io", "/404"): (404, 0),
