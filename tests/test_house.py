@@ -347,17 +347,16 @@ def test_a_private_name_in_a_text_or_an_import_is_found(code: str, found: bool) 
 
 
 IMPORT_OF_TESTS = re.compile(r"^\s*(?:from|import) (tests(?:\.\w+)*)", re.MULTILINE)  # in programs that are texts too
-SHARED_TESTS = ("tests.helpers", "tests.chaos")
+PROGRAMS = ("chaos", "official")  # each a program of several modules, whose tests lie beside it
 
 
 def test_tests_import_only_their_helpers() -> None:
     found = []
     for path in TESTS:
+        shared = ["helpers", *(name for name in PROGRAMS if name == path.parent.name)]
         for name in IMPORT_OF_TESTS.findall(path.read_text(encoding="utf-8")):
             is_own = name == module_of(path)  # a child process finds a handler there
-            if not is_own and not f"{name}.".startswith(tuple(f"{shared}." for shared in SHARED_TESTS)):
-                found.append(f"{name_of(path)}: {name}")
-            if f"{name}.".startswith("tests.chaos.") and path.parent.name != "chaos":
+            if not is_own and not f"{name}.".startswith(tuple(f"tests.{folder}." for folder in shared)):
                 found.append(f"{name_of(path)}: {name}")
     assert found == []
 
