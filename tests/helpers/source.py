@@ -103,10 +103,11 @@ def most(text: str) -> tuple[int, int, int]:
 
 
 def parameters(function: Function) -> int:
-    """How many parameters a method has besides `self`."""
+    """How many parameters a function has besides `self` or `cls`."""
     given = function.args
+    named = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
     stars = (given.vararg is not None) + (given.kwarg is not None)
-    return len(given.posonlyargs) + len(given.args) + len(given.kwonlyargs) + stars - 1
+    return len(named) + stars - (named[:1] in (["self"], ["cls"]))
 
 
 def public_definitions(module: ast.Module) -> Iterator[str]:
