@@ -391,6 +391,56 @@ def test_no_test_sleeps_to_be_right() -> None:
     assert counted == TAKE_TURNS
 
 
+BY_TIME = re.compile(
+    r"\basyncio\.wait\([^\n]*\btimeout=0?\.\d|\bpatience=0?\.\d|\.join\(0?\.\d|(?<!def )\blet_fault_last\("
+)
+BLOCK = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
+WAIT_BY_TIME = {  # in the first ring
+    "tests/faults/test_time.py": {"survives_a_stop"},  # of a test of the second ring
+    "tests/helpers/day.py": {"World"},  # time goes by while a call is awaited: how much is no matter
+    "tests/stores/sqlite/test_forks.py": {
+        "test_a_fork_waits_for_a_transaction_whose_locks_in_memory_it_would_copy"  # says why it is right
+    },
+    "tests/testing/test_waiting_handlers.py": {"test_a_handler_that_waits_for_its_timeout_gets_it"},  # it waits before
+}
+
+
+def blocks_that_wait_by_time(text: str) -> set[str]:
+    """The functions and classes of a file that wait for a part of a second, but for those of the second ring alone."""
+    if "\npytestmark = slow\n" in text or not BY_TIME.search(text):
+        return set()
+    found = {}
+    for block in text.split("\n\n\n"):  # as the formatter has them
+        head = BLOCK.search(block)
+        if head is not None and BY_TIME.search(block):
+            found[head[1]] = "@slow\n" in block[: head.start()]
+    return {name for name, is_slow in found.items() if not is_slow}
+
+
+def test_no_test_of_the_first_ring_waits_for_a_part_of_a_second() -> None:
+    """That something does not happen is asserted in the state that waits for it: a busy machine is slower than any part
+    of a second, and a quick one hides what comes after it.
+    """
+    texts = {name_of(path): path.read_text(encoding="utf-8") for path in TESTS if path != Path(__file__)}
+    found = {name: blocks_that_wait_by_time(text) for name, text in texts.items()}
+    assert {name: blocks for name, blocks in found.items() if blocks} == WAIT_BY_TIME
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("await asyncio.wait([task], timeout=0.01)", True), ("await asyncio.wait([a, b()], timeout=.5)", True),
+        ("await asyncio.wait([task], timeout=PATIENCE)", False), ("kit.advance(1, patience=0.1)", True),
+        ("kit.advance(1, patience=1)", False), ("thread.join(0.5)", True), ("thread.join(5)", False),
+        ("await let_fault_last(1)", True),
+    ],
+)  # fmt: skip
+def test_a_wait_for_a_part_of_a_second_is_found(code: str, found: bool) -> None:
+    test = f"async def test_it() -> None:\n    {code}"
+    assert blocks_that_wait_by_time(f"import a\n\n\n{test}\n") == ({"test_it"} if found else set())
+    assert blocks_that_wait_by_time(f"import a\n\n\n@slow\n{test}\n") == set()
+
+
 # What an import does.
 
 MOST_LOADED = 300  # modules of the package by `import aiojobs_lite`: at each start, and in each worker process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -266,11 +267,17 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
 
     @contextmanager
     def replaced(
-        self, *, database: Database, clock: Clock, deps: Mapping[Any, Any], runs: bool = True
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        deps: Mapping[Any, Any],
+        longest_drain: float = math.inf,
+        runs: bool = True,
     ) -> Iterator[None]:
         """For tests: another database, clock and other resources, for each start in the block.
 
-        Unless it `runs`, nothing is run, as with `max_running=0`.
+        Its drains take at most `longest_drain` seconds. Unless it `runs`, nothing is run, as with `max_running=0`.
 
         Raises:
             InvalidOption: If a resource is of a type that neither `deps` has nor a handler asks for.
@@ -283,7 +290,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         given = database, check_clock("clock", clock), {**self._deps, **resources}
         found, settings = (self._database, self._clock, self._deps), self._settings
         self._database, self._clock, self._deps = given
-        self._settings = settings if runs else replace(settings, max_running=0)
+        drain_timeout = min(settings.drain_timeout, longest_drain)
+        most = settings.max_running if runs else 0
+        self._settings = replace(settings, drain_timeout=drain_timeout, max_running=most)
         try:
             yield
         finally:

@@ -67,6 +67,9 @@ class JobKit(Records):
     ) -> AsyncIterator[JobRunner]:
         """Starts the application's own runner for the block, but in memory and with the fake clock.
 
+        A handler that still runs at the end of the block has a second of real time to end by itself, or the runner's
+        own `drain_timeout`, if that is shorter. Then it is stopped.
+
         Args:
             runner: The application's runner; None: a new one.
             jobs: What a new runner runs, as `JobRunner(jobs=)` takes it.

@@ -23,6 +23,9 @@ from aiojobs_lite.testing.store import KitStore, Notes
 
 T = TypeVar("T")
 _LEAST: Final = 1e-6  # a microsecond, in seconds
+DRAIN_S: Final = (
+    1.0  # of real time, at most: what still runs then is stopped, as it may wait for a clock that stands still
+)
 
 
 class Replacement:
@@ -69,7 +72,9 @@ class Replacement:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Replaces, for each start in the block."""
-        with self.runner.replaced(database=self._store, clock=self._clock, deps=self._deps, runs=self._runs):
+        with self.runner.replaced(
+            database=self._store, clock=self._clock, deps=self._deps, longest_drain=DRAIN_S, runs=self._runs
+        ):
             yield
 
     def raise_first(self) -> None:

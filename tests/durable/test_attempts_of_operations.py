@@ -24,6 +24,7 @@ from aiojobs_lite import (
 from aiojobs_lite.errors import JobError
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import JobKit
+from tests.helpers.waiting import PATIENCE
 
 calls: Counter[str] = Counter()
 MINUTE = Backoff(base="1m", cap="1m")
@@ -294,7 +295,7 @@ async def test_a_step_that_ends_its_process_each_time_ends_dead(job_kit: JobKit,
         crashes = calls["poison"]
         async with job_kit(runner):
             job_id = job_id or (await runner.enqueue(handler)).id
-            await job_kit.advance(5, patience=0.1)
+            await job_kit.advance(5, patience=PATIENCE)
             if crashes == calls["poison"]:
                 job = await runner.jobs.get(job_id)
     assert job is not None
@@ -329,7 +330,7 @@ async def test_a_crash_after_each_operation_is_the_first_one_of_what_follows(job
     for life in range(6):
         async with job_kit(runner):
             job_id = job_id or (await runner.enqueue(handler)).id
-            await job_kit.advance(3, patience=0.1)
+            await job_kit.advance(3, patience=PATIENCE)
             if life == 5:
                 job = await runner.jobs.get(job_id)
     assert job is not None

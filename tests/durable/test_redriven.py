@@ -10,6 +10,7 @@ from aiojobs_lite import Backoff, JobContext, JobRunner, Status, injected
 from aiojobs_lite.errors import StepFailed
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import JobKit
+from tests.helpers.waiting import PATIENCE
 
 calls: Counter[str] = Counter()
 MINUTE = Backoff(base="1m")
@@ -108,7 +109,7 @@ async def test_a_job_that_died_by_crashes_goes_on_behind_its_steps_after_a_redri
         async with job_kit(runner):
             if handle_id is None:
                 handle_id = (await runner.enqueue(unlucky)).id
-            await job_kit.advance(1, patience=0.2)
+            await job_kit.advance(1, patience=PATIENCE)
     async with job_kit(runner):
         await job_kit.advance(1)
         job = await runner.jobs.get(handle_id or 0)

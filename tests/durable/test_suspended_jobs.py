@@ -12,6 +12,7 @@ from aiojobs_lite.errors import QueueFull, UniqueConflict
 from aiojobs_lite.flow import Debounce, Unique
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.testing import JobKit
+from tests.helpers.kits import move_when_quiet
 
 calls: Counter[str] = Counter()
 REPLACE = Unique("key", on_conflict="replace")
@@ -146,7 +147,10 @@ async def test_a_job_that_is_cancelled_while_it_is_suspended_never_goes_on(job_k
     assert calls == {"begun": 1}
 
 
-async def test_a_job_that_is_cancelled_in_the_middle_of_a_step_stops_there(job_kit: JobKit) -> None:
+async def test_a_job_that_is_cancelled_in_the_middle_of_a_step_stops_there(
+    job_kit: JobKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_when_quiet(monkeypatch)
     runner = JobRunner(":memory:")
 
     async def endless() -> None:
@@ -163,7 +167,7 @@ async def test_a_job_that_is_cancelled_in_the_middle_of_a_step_stops_there(job_k
 
     async with job_kit(runner):
         handle = await runner.enqueue(handler)
-        await job_kit.advance(1, patience=0.1)
+        await job_kit.advance(1)
         assert await runner.jobs.cancel(handle.id) is Status.PROCESSING
         await job_kit.advance("2h")
         assert (await handle.job()).status is Status.CANCELLED

@@ -14,6 +14,7 @@ import pytest
 from aiojobs_lite import JobContext, JobRunner, injected
 from aiojobs_lite.telemetry.facts import SuspensionSwallowed
 from aiojobs_lite.testing import JobKit
+from tests.helpers.kits import move_when_quiet
 
 calls: Counter[str] = Counter()
 Handler = Callable[[JobContext], Coroutine[Any, Any, str]]
@@ -157,7 +158,10 @@ async def test_a_shield_of_anyio_does_not_keep_an_attempt(job_kit: JobKit) -> No
     assert calls["begun"] == 2
 
 
-async def test_a_shield_of_asyncio_keeps_the_attempt_and_its_slot_until_the_wait_is_over(job_kit: JobKit) -> None:
+async def test_a_shield_of_asyncio_keeps_the_attempt_and_its_slot_until_the_wait_is_over(
+    job_kit: JobKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_when_quiet(monkeypatch)
     runner = JobRunner(":memory:")
 
     @runner.job
@@ -168,9 +172,9 @@ async def test_a_shield_of_asyncio_keeps_the_attempt_and_its_slot_until_the_wait
 
     async with job_kit(runner):
         handle = await runner.enqueue(handler)
-        await job_kit.advance("1m", patience=0.1)
+        await job_kit.advance("1m")
         assert runner.stats().running == 1
-        await job_kit.advance("59m", patience=0.1)
+        await job_kit.advance("59m")
         assert await handle.result(timeout=5) == "after"
     assert calls["begun"] == 1
 

@@ -30,6 +30,7 @@ from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.testing import JobKit, context
 from aiojobs_lite.testing.probe import claimed_of
+from tests.helpers.kits import move_when_quiet
 
 calls: Counter[str] = Counter()
 
@@ -312,7 +313,10 @@ async def test_a_child_is_started_once_and_its_result_comes_back(job_kit: JobKit
     assert calls["child"] == 3
 
 
-async def test_a_child_that_does_not_complete_raises_in_its_parent(job_kit: JobKit) -> None:
+async def test_a_child_that_does_not_complete_raises_in_its_parent(
+    job_kit: JobKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_when_quiet(monkeypatch)
     runner = JobRunner(":memory:", drain_timeout=0)
 
     @runner.job(max_attempts=1)
@@ -343,7 +347,7 @@ async def test_a_child_that_does_not_complete_raises_in_its_parent(job_kit: JobK
         await job_kit.advance(1)
         later = (await runner.jobs.list(type="child", status="pending"))[0]
         await runner.jobs.cancel(later.id, reason="not needed")
-        await job_kit.advance("1h", patience=0.2)
+        await job_kit.advance("1h")
         assert await handle.result() == ["ConnectionError: dead", "not needed", "3600"]
 
 
@@ -404,7 +408,10 @@ async def test_a_job_in_a_long_sleep_can_be_cancelled(job_kit: JobKit) -> None:
         assert (await handle.job()).status is Status.CANCELLED
 
 
-async def test_a_branch_that_is_busy_keeps_the_attempt_and_the_wait_ends_in_it(job_kit: JobKit) -> None:
+async def test_a_branch_that_is_busy_keeps_the_attempt_and_the_wait_ends_in_it(
+    job_kit: JobKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_when_quiet(monkeypatch)
     runner = JobRunner(":memory:")
     free = asyncio.Event()
 
@@ -417,7 +424,7 @@ async def test_a_branch_that_is_busy_keeps_the_attempt_and_the_wait_ends_in_it(j
 
     async with job_kit(runner):
         handle = await runner.enqueue(handler)
-        await job_kit.advance("1h", patience=0.1)
+        await job_kit.advance("1h")
         assert runner.stats().running == 1
         free.set()
         assert await handle.result(timeout=5) == 1

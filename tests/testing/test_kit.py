@@ -23,6 +23,7 @@ from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.testing import JobKit, JobsNotFinished
 from aiojobs_lite.testing.store import KitStore, Notes
+from tests.helpers.kits import move_when_quiet
 from tests.helpers.waiting import PATIENCE
 
 
@@ -204,23 +205,6 @@ async def test_each_job_comes_due_at_its_own_time(job_kit: JobKit) -> None:
     assert f"{job_kit.clock.time:%H:%M:%S}" == "00:05:00"
 
 
-async def test_a_handler_that_waits_for_its_timeout_gets_it(job_kit: JobKit) -> None:
-    runner = JobRunner(":memory:")
-
-    @runner.job(timeout="30s", max_attempts=1)
-    async def hangs() -> None:
-        await asyncio.Event().wait()
-
-    async with job_kit(runner):
-        handle = await runner.enqueue(hangs)
-        await job_kit.advance("29s", patience=0.01)
-        assert (await handle.job()).status is Status.PROCESSING
-        await job_kit.advance("1s", patience=0.01)
-        async with asyncio.timeout(PATIENCE):
-            await runner.run_until_idle()
-        assert (await handle.job()).history[0].outcome is Outcome.TIMED_OUT
-
-
 async def test_jobs_run_to_their_end_over_all_waits(job_kit: JobKit) -> None:
     runner = JobRunner(":memory:")
     attempts = list[int]()
@@ -341,7 +325,8 @@ async def test_what_a_handler_asks_for_is_no_error(job_kit: JobKit, signal: Exce
     assert len(asked) == 2
 
 
-async def test_a_death_by_abandon_and_a_timeout_are_errors(job_kit: JobKit) -> None:
+async def test_a_death_by_abandon_and_a_timeout_are_errors(job_kit: JobKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    move_when_quiet(monkeypatch)
     runner = JobRunner(":memory:")
 
     @runner.job
@@ -358,7 +343,7 @@ async def test_a_death_by_abandon_and_a_timeout_are_errors(job_kit: JobKit) -> N
     async def timed_out() -> None:
         async with job_kit(runner, raise_errors=True):
             await runner.enqueue(hangs)
-            await job_kit.advance("1s", patience=0.01)
+            await job_kit.advance("1s")
             await runner.run_until_idle()
 
     with pytest.raises(TimeoutError, match="1 s"):

@@ -1,4 +1,4 @@
-"""`run_to_end` while handlers wait for other jobs, which wait for a time."""
+"""Handlers that wait for other jobs, which wait for a time; or for their timeout; or in vain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import pytest
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected
 from aiojobs_lite.errors import JobDead
-from aiojobs_lite.testing import JobKit, moves
+from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
+from aiojobs_lite.testing import JobKit, moves, replacement
+from tests.helpers.waiting import PATIENCE, next_fact
 
 
 @pytest.fixture
@@ -59,3 +62,42 @@ async def test_a_handler_that_waits_is_timed_out_before_a_child_that_comes_later
         with pytest.raises(JobDead, match="TimeoutError"):
             await handle.result()
         assert runner.stats().completed == 1
+
+
+async def test_a_handler_that_hangs_does_not_keep_the_end_of_the_block_for_as_long_as_a_drain_may_take(
+    job_kit: JobKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacement, "DRAIN_S", 0.01)
+    runner, entered = JobRunner(":memory:", drain_timeout=PATIENCE), asyncio.Event()
+
+    @runner.job
+    async def hangs() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    facts = runner.watch()
+    async with job_kit(runner):
+        await runner.enqueue(hangs)
+        await entered.wait()
+    assert (await next_fact(facts, DrainStarted)).timeout == 0.01
+    assert (await next_fact(facts, DrainFinished)).interrupted == (1,)
+
+
+async def test_a_handler_that_waits_for_its_timeout_gets_it(job_kit: JobKit) -> None:
+    """However short the patience with it: it has begun."""
+    runner, entered = JobRunner(":memory:"), asyncio.Event()
+
+    @runner.job(timeout="30s", max_attempts=1)
+    async def hangs() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(hangs)
+        await entered.wait()
+        await job_kit.advance("29s", patience=0.001)
+        assert (await handle.job()).status is Status.PROCESSING
+        await job_kit.advance("1s", patience=0.001)
+        async with asyncio.timeout(PATIENCE):
+            await runner.run_until_idle()
+        assert (await handle.job()).history[0].outcome is Outcome.TIMED_OUT
