@@ -26,7 +26,7 @@ from aiojobs_lite.engine.defect_monitor import DefectMonitor  # noqa: E402  # se
 from aiojobs_lite.engine.suspects import Defect  # noqa: E402
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS  # noqa: E402
 from aiojobs_lite.testing.clock import FakeClock  # noqa: E402
-from tests.helpers import limits, rings, seeds, temporary  # noqa: E402
+from tests.helpers import cpu, limits, rings, seeds, temporary  # noqa: E402
 from tests.helpers.databases import sound  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
@@ -47,7 +47,15 @@ def pytest_configure_node(node: Any) -> None:
     seeds.hand_on(node.config, node.workerinput)
 
 
+@pytest.hookimpl(trylast=True)  # when the processes of xdist have ended
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if cpu.is_too_much(cpu.used()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    seconds = cpu.used()
+    terminalreporter.write_line(cpu.said(seconds), red=cpu.is_too_much(seconds))
     terminalreporter.write_line(f"to repeat it, or one test of it: python -m pytest {seeds.repeats(config)}")
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import engine
 
-from tests.helpers import limits, seeds
+from tests.helpers import cpu, limits, seeds
 from tests.helpers.limits import limited
-from tests.helpers.rings import SMALLER_S
+from tests.helpers.rings import SMALLER_S, slow
+from tests.helpers.root import ROOT
+from tests.helpers.waiting import PATIENCE, unmeasured
 
 
 @pytest.mark.parametrize("is_deep", [False, True])
@@ -104,3 +108,26 @@ async def test_each_asynchronous_test_has_the_limit() -> None:
     assert task is not None
     names = [frame.f_code.co_qualname for frame in limits.frames(task)]
     assert "limited.<locals>.within" in names
+
+
+@pytest.mark.parametrize(("budget", "is_too_much"), [("7.5", False), ("7.4", True), (None, False)])
+def test_a_run_that_computes_for_longer_than_it_may_says_so(
+    monkeypatch: pytest.MonkeyPatch, budget: str | None, is_too_much: bool
+) -> None:
+    monkeypatch.delenv(cpu.BUDGET, raising=False)
+    if budget is not None:
+        monkeypatch.setenv(cpu.BUDGET, budget)
+    assert cpu.is_too_much(7.5) is is_too_much
+    assert cpu.said(7.5) == "8 s of processors" + (f"; {budget} s may be used" if budget else "")
+
+
+@slow
+@pytest.mark.parametrize(("processes", "budget", "code"), [(0, "0.01", 1), (2, "0.01", 1), (0, "999", 0)])
+def test_a_run_that_computes_for_longer_than_it_may_fails(processes: int, budget: str, code: int) -> None:
+    """With what its processes have computed."""
+    command = [sys.executable, "-m", "pytest", "-n", str(processes), "-p", "no:cacheprovider", "tests/test_text.py"]
+    environment = {**unmeasured(), cpu.BUDGET: budget}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=9 * PATIENCE, check=False
+    )
+    assert (done.returncode, f"; {budget} s may be used" in done.stdout) == (code, True), done.stdout
