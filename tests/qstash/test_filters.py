@@ -84,7 +84,7 @@ def test_the_rest_of_a_filter(form: FilterForm, given: list[tuple[str, str]], ex
         (CANCEL_FORM, [("messageIds", str(n)) for n in range(1001)], "messageIds", "at most 1,000"),
         (DLQ_FORM, [("host", "a")], "host", "no such parameter"),
         (DLQ_FORM, [("dlqIds", "a"), ("messageId", "a")], "dlqIds", "without messageId"),
-        (DLQ_FORM, [("responseStatus", "4xx")], "responseStatus", "the status of an answer"),
+        (DLQ_FORM, [("responseStatus", "4xx")], "responseStatus", "such as 404; 0: there was none"),
         (DLQ_FORM, [("count", "0")], "count", "a whole number from 1 to 100"),
         (DLQ_FORM, [("count", "-1")], "count", "a whole number"),
         (DLQ_FORM, [("count", "\u0661")], "count", "a whole number"),

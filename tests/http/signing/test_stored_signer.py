@@ -33,8 +33,9 @@ def test_other_keys_are_refused(given: Any) -> None:
 
 
 def test_it_signs_after_it_has_read_its_keys() -> None:
-    with pytest.raises(InvalidOption, match="its keys to be read before"):
+    with pytest.raises(InvalidOption) as refused:
         StoredSigner(ONE).sign(b"", message_id="m", url=URL)
+    assert refused.value.expected == "its keys to be read before: await signer.refresh(documents)"
 
 
 async def test_the_given_keys_replace_those_of_another_configuration_once(tmp_path: Path) -> None:
