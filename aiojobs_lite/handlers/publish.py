@@ -40,7 +40,7 @@ _OF_ENQUEUE: Final = ("delay", "at", "max_attempts", "idempotency_key", "label",
 _OF_CALLBACKS: Final = ("delay", "max_attempts", "label", "priority", "metadata")
 _NOT_OF_CALLBACKS: Final = (
     "json", "content", "form", "secret_headers", "secret_body", "hashes", "at", "callback", "failure_callback",
-    "idempotency_key",
+    "await_callbacks", "idempotency_key",
 )  # fmt: skip
 
 
@@ -68,6 +68,8 @@ class PublishOptions(TypedDict, total=False):
         callback: A URL that is sent what came back, or a `Publish` without a body, for its headers and options: once
             when the delivery is completed. With `rules="qstash"` after each attempt.
         failure_callback: The same, once when the delivery is dead.
+        await_callbacks: Whether the delivery ends when the callbacks of its last attempt have ended; default False. So
+            the next one of an ordered key waits for them.
         idempotency_key: As of `using`: the same key again publishes nothing.
         label: For people and for lists.
         priority: `high`, `medium` or `low`.
@@ -90,6 +92,7 @@ class PublishOptions(TypedDict, total=False):
     timeout: Duration | None
     callback: str | Publish | None
     failure_callback: str | Publish | None
+    await_callbacks: bool
     idempotency_key: str | None
     label: str | None
     priority: Priority | None
@@ -127,6 +130,7 @@ class Publish:
     timeout: Duration | None = None
     callback: str | Publish | None = None
     failure_callback: str | Publish | None = None
+    await_callbacks: bool = False
     idempotency_key: str | None = None
     label: str | None = None
     priority: Priority | None = None
@@ -181,6 +185,8 @@ def _arguments(publish: Publish) -> dict[str, Any]:
         made["timeout"] = seconds(publish.timeout, "timeout", least=_SHORTEST_TIMEOUT_S)
     if publish.backoff is not None:
         made |= _backoff(publish.backoff)
+    if check_flag("await_callbacks", publish.await_callbacks):
+        made["await_callbacks"] = True
     if publish.rules is not None:
         made["rules"] = check_choice("rules", publish.rules, get_args(Rules))
     for option in ("callback", "failure_callback"):

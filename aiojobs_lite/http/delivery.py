@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,9 +23,9 @@ from aiojobs_lite.http.callbacks import Source, callback_body
 from aiojobs_lite.http.session import HttpRequest, HttpSession, NoAnswer
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.model.delivery import DeliveryResult
-from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.job import Job, Outcome
 from aiojobs_lite.policy.backoff import Backoff
-from aiojobs_lite.policy.outcomes import Abandon, Retry
+from aiojobs_lite.policy.outcomes import Abandon, Retry, Snooze
 from aiojobs_lite.policy.retry_delay import RetryDelay
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
@@ -32,6 +34,9 @@ Pairs = list[tuple[str, str]]
 
 QSTASH_WAITS_S: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
 """The waits between the attempts of `rules="qstash"`: e to the power of 2.5 n, at most a day."""
+
+CALLBACK_PATIENCE_S: Final = 5.0
+"""How long an attempt waits for a callback and keeps its slot; then it is given back, and looks again later."""
 
 _USER_AGENTS: Final[Mapping[str, str]] = {"default": "aiojobs_lite", "qstash": "Upstash-QStash"}
 _OF_METADATA: Final[Mapping[str, str]] = {
@@ -43,6 +48,9 @@ _CLOCK: Final = SystemClock()  # a date in an answer is one of the receiver's re
 _TOO_MANY: Final = 429
 _SERVER_ERRORS: Final = 500  # and above
 _MILLISECONDS: Final = 1000
+_ENDS_OF_REQUESTS: Final = (Outcome.FAILED, Outcome.TIMED_OUT)
+_LOOK_EVERY_S: Final = 10.0  # whether one that takes longer has ended
+_CALLED_BACK: Final = "is_called_back"  # in what an attempt keeps: its failure callback was made by it
 
 
 class Signs(Protocol):
@@ -116,25 +124,26 @@ class Deliverer:
         callback: dict[str, Any] | None = None,
         failure_callback: dict[str, Any] | None = None,
         shown: dict[str, Any] | None = None,
+        await_callbacks: bool = False,
         ctx: JobContext = injected,
         runner: JobRunner = injected,
         session: HttpSession = injected,
         breaker: CircuitBreaker = injected,
     ) -> DeliveryResult:
         """Sends a request once, and lets its answer end the attempt."""
-        del failure_callback  # of a delivery that dies; see `report_death`
         self._check(url)
         text, rules = secret_body or body, rules or self._settings.rules
         content = base64.b64decode(text) if is_base64 else text.encode()
         signed = await self._signed(runner, ctx.key, rules, url, content)
         all_headers = self._headers(ctx, rules, [*headers, *secret_headers], signed)
         sent = HttpRequest(method, url, all_headers, content, timeout or self._settings.timeout)
-        came = await _send(session, sent, rules)
-        await breaker.ended(host_of(url), runner.limits, begun=came.begun, has_failed=_is_in_trouble(came.answer))
-        if callback is not None and (rules == "qstash" or came.is_done):
+        calls = _Calls(callback, failure_callback, rules, is_awaited=await_callbacks)
+        attempt = _remembered if calls.is_awaited and calls.has_any else _attempt
+        came = await attempt(ctx, runner, session, sent, rules, breaker)
+        if calls.has_any:
             given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "secret_headers": secret_headers}
             given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64, "shown": shown}
-            self._call_back(ctx, callback, given, came.details)
+            await self._call_back(ctx, runner, came, calls, given)
         if came.answer is not None and came.is_done:
             return came.answer
         raise _signal(came.judgement, _wait(ctx.attempt, retry_delay, backoff, waits, rules), came.details)
@@ -150,15 +159,29 @@ class Deliverer:
             return
         key = runner.jobs.key_of(job_id)
         details = (job.history[-1].details if job.history else None) or {"error": job.error or job.reason}
+        if details.get(_CALLED_BACK):
+            return
         said = callback_body(_source_of_job(job, key), details, dead_id=key)
         ctx.enqueue_with_end(self.job_type.callback(callback, said))
 
-    def _call_back(
-        self, ctx: JobContext, callback: Mapping[str, Any], given: Mapping[str, Any], details: Mapping[str, Any]
-    ) -> None:
-        """Has a callback enqueued with the end of this attempt."""
-        said = callback_body(_source_of(ctx, given), details)
-        ctx.enqueue_with_end(self.job_type.callback(callback, said))
+    async def _call_back(
+        self, ctx: JobContext, runner: JobRunner, came: _Came, calls: _Calls, given: Mapping[str, Any]
+    ) -> None:  # fmt: skip
+        """Has the callbacks of an attempt enqueued with its end, or delivered before."""
+        source = _source_of(ctx, given)
+        if not (calls.is_awaited and came.is_final(ctx)):
+            if calls.callback is not None and (calls.rules == "qstash" or came.is_done):
+                said = callback_body(source, came.details)
+                ctx.enqueue_with_end(self.job_type.callback(calls.callback, said))
+            return
+        failed = None if came.is_done else calls.failure_callback
+        for name, one, dead_id in (("callback", calls.callback, None), ("failure callback", failed, ctx.key)):
+            if one is not None:
+                said = callback_body(source, came.details, dead_id=dead_id)
+                made = await ctx.enqueue_once(f"{name} {came.number}", self.job_type.callback(one, said))
+                await _await_end(runner, made.id)
+        if not came.is_done:  # what was stored for that has its attempts counted anew
+            raise Abandon(came.judgement.reason, details={**came.details, _CALLED_BACK: True})
 
     def _check(self, url: str) -> None:
         try:
@@ -190,6 +213,26 @@ class Deliverer:
         return [*kept, *own.items()]
 
 
+class _Calls(NamedTuple):
+    """The callbacks of a delivery.
+
+    Attributes:
+        callback: That of an answer, or None.
+        failure_callback: That of a death, or None.
+        rules: What an answer means.
+        is_awaited: Whether the delivery ends when those of its last attempt have ended.
+    """
+
+    callback: Mapping[str, Any] | None
+    failure_callback: Mapping[str, Any] | None
+    rules: Rules
+    is_awaited: bool
+
+    @property
+    def has_any(self) -> bool:
+        return self.callback is not None or (self.is_awaited and self.failure_callback is not None)
+
+
 class _Came(NamedTuple):
     """What came of a request.
 
@@ -198,20 +241,75 @@ class _Came(NamedTuple):
         judgement: What it means.
         begun: When the request was sent, by the monotonic clock.
         missing: What the attempt keeps if there is no answer.
+        number: Which request of the delivery it was, over all redrives, if it is remembered.
     """
 
     answer: DeliveryResult | None
     judgement: Judgement
     begun: float
     missing: Mapping[str, Any]
+    number: int = 0
 
     @property
     def is_done(self) -> bool:
         return self.judgement.meaning is Meaning.DONE
 
+    def is_final(self, ctx: JobContext) -> bool:
+        """Whether no attempt comes after this one."""
+        return self.judgement.meaning is not Meaning.RETRY or ctx.attempt >= ctx.max_attempts
+
     @property
     def details(self) -> Mapping[str, Any]:
         return self.missing if self.answer is None else _details_of(self.answer)
+
+
+async def _attempt(
+    _ctx: JobContext, runner: JobRunner, session: HttpSession, sent: HttpRequest, rules: Rules, breaker: CircuitBreaker
+) -> _Came:  # fmt: skip
+    """Sends a request; the circuit breaker counts how its host answers."""
+    came = await _send(session, sent, rules)
+    await breaker.ended(host_of(sent.url), runner.limits, begun=came.begun, has_failed=_is_in_trouble(came.answer))
+    return came
+
+
+async def _remembered(
+    ctx: JobContext, runner: JobRunner, session: HttpSession, sent: HttpRequest, rules: Rules, breaker: CircuitBreaker
+) -> _Came:  # fmt: skip
+    """The same, once: what came of the last request is stored before its callbacks, for which the job may wait."""
+    history = (await runner.jobs.get(ctx.id)).history
+    number = 1 + sum([one.outcome in _ENDS_OF_REQUESTS for one in history])
+    name = f"answer {number}"
+    for step in await runner.jobs.steps(ctx.id):
+        if step.name == name and step.result_json is not None:
+            return _came_of(json.loads(step.result_json), rules)._replace(number=number)
+    came = (await _attempt(ctx, runner, session, sent, rules, breaker))._replace(number=number)
+
+    async def details() -> dict[str, Any]:
+        return dict(came.details)
+
+    if came.is_final(ctx):
+        await ctx.step(name, details)
+    return came
+
+
+async def _await_end(runner: JobRunner, job_id: int) -> None:
+    """Waits for the end of a job, whatever that is. If it takes long, the attempt ends meanwhile and is given back: a
+    job that is pending so keeps its place in an ordered key.
+    """
+    try:
+        async with asyncio.timeout(CALLBACK_PATIENCE_S):
+            await runner.jobs.wait(job_id)
+    except TimeoutError:
+        raise Snooze(_LOOK_EVERY_S) from None
+
+
+def _came_of(details: Mapping[str, Any], rules: Rules) -> _Came:
+    """What came of a request, by what an attempt keeps of it."""
+    if not details["status"]:
+        return _Came(None, Judgement(Meaning.RETRY, details["error"]), 0.0, details)
+    headers = tuple([(name, value) for name, value in details["headers"]])
+    answer = DeliveryResult(**{**details, "headers": headers})
+    return _Came(answer, judge_answer(rules, answer.status, headers, to_datetime(_CLOCK.now())), 0.0, {})
 
 
 async def _send(session: HttpSession, sent: HttpRequest, rules: Rules) -> _Came:

@@ -131,6 +131,7 @@ def publish_of_message(outgoing: Outgoing, endpoint: GroupEndpoint) -> Publish:
         timeout=options.timeout,
         callback=_callback("Upstash-Callback", options.callback, attempts),
         failure_callback=_callback("Upstash-Failure-Callback", options.failure_callback, attempts),
+        await_callbacks=(outgoing.queue or options.queue) is not None,  # the next message of the queue waits for them
         label=options.labels[0] if options.labels else None,
         metadata=_metadata(outgoing, endpoint, url),
         rules="qstash",

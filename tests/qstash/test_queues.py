@@ -11,6 +11,7 @@ import pytest
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.http import PER_HOST_LIMIT
+from aiojobs_lite.testing import FakeClock
 from tests.helpers.endpoints import Received, endpoint, local, reply
 from tests.helpers.qstash import serving
 from tests.helpers.waiting import until
@@ -148,3 +149,100 @@ async def test_the_messages_of_a_queue_that_is_deleted_are_delivered() -> None:
             await api.delete("/v2/queues/q")
             await until(lambda: receiver.targets == ["/1"])
             assert (await api.get("/v2/queues")).json() == []
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+async def test_the_next_message_of_a_queue_waits_for_the_callbacks_of_the_one_before(is_dead: bool) -> None:
+    failures = Counter[str]()
+
+    async def fails_once(got: Received, writer: asyncio.StreamWriter) -> None:
+        failures[got.target] += 1
+        is_first = failures[got.target] == 1
+        writer.write(reply(503 if (got.target == "/0" and is_dead) or (got.target != "/1" and is_first) else 200))
+
+    async with endpoint(fails_once) as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            again = {"Upstash-Retry-Delay": "20", "Upstash-Retries": "1"}
+            calls = {
+                "Upstash-Callback": f"{receiver.url}/back", "Upstash-Callback-Retry-Delay": "20",
+                "Upstash-Failure-Callback": f"{receiver.url}/failed", "Upstash-Failure-Callback-Retry-Delay": "20",
+            }  # fmt: skip
+            first = await api.post(f"/v2/enqueue/q/{receiver.url}/0", headers={**again, **calls})
+            await api.post(f"/v2/enqueue/q/{receiver.url}/1")
+            expected = {"/0": 2, "/1": 1, "/back": 3, **({"/failed": 2} if is_dead else {})}
+            await until(lambda: Counter(receiver.targets) == expected)
+            await until(lambda: runner.stats().processing == 0)
+            assert (await queue(api, "q"))["lag"] == 0
+    sent_back = {place: one.json() for place, one in enumerate(receiver.received) if one.target in {"/back", "/failed"}}
+    assert {one["retried"] for one in sent_back.values()} == {0, 1}
+    assert max(place for place, one in sent_back.items() if one["retried"] == 1) < receiver.targets.index("/1")
+    failed = [one["dlqId"] for one in sent_back.values() if "dlqId" in one]
+    assert failed == [first.json()["messageId"]] * (2 if is_dead else 0)
+
+
+async def test_a_callback_that_dies_keeps_no_message_back() -> None:
+    async def answers(got: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(489 if got.target == "/back" else 200, Upstash_NonRetryable_Error="true"))
+
+    async with endpoint(answers) as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            made = await api.post(
+                f"/v2/enqueue/q/{receiver.url}/0", headers={"Upstash-Callback": f"{receiver.url}/back"}
+            )
+            await api.post(f"/v2/enqueue/q/{receiver.url}/1")
+            await until(lambda: runner.stats().completed == 2)
+            job = await runner.jobs.get(int(made.json()["messageId"].rpartition("-")[2]))
+    assert receiver.targets == ["/0", "/back", "/1"]
+    assert (job.status, job.attempts, job.result["status"], runner.stats().dead) == ("completed", 1, 200, 1)
+
+
+async def test_a_callback_that_takes_long_keeps_the_order_and_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiojobs_lite.http.delivery.CALLBACK_PATIENCE_S", 0.01)
+    gate = asyncio.Event()
+
+    async def answers(got: Received, writer: asyncio.StreamWriter) -> None:
+        if got.target == "/back":
+            await gate.wait()
+        writer.write(reply())
+
+    async with endpoint(answers) as receiver:
+        http, clock = local(), FakeClock()
+        runner = JobRunner(":memory:", jobs=[http], clock=clock)
+        async with serving(runner, http) as api:
+            made = await api.post(
+                f"/v2/enqueue/q/{receiver.url}/0", headers={"Upstash-Callback": f"{receiver.url}/back"}
+            )
+            await api.post(f"/v2/enqueue/q/{receiver.url}/1")
+            await until(lambda: (runner.stats().running, receiver.targets) == (1, ["/0", "/back"]))
+            assert (await queue(api, "q"))["lag"] == 2
+            gate.set()
+            await until(lambda: runner.stats().completed == 1)
+            assert receiver.targets == ["/0", "/back"]
+            clock.advance("10s")
+            await until(lambda: runner.stats().completed == 3)
+            job = await runner.jobs.get(int(made.json()["messageId"].rpartition("-")[2]))
+    assert receiver.targets == ["/0", "/back", "/1"]
+    assert (job.attempts, job.snoozes) == (1, 1)
+
+
+async def test_a_message_of_a_queue_that_is_redriven_is_sent_again_and_so_are_its_callbacks() -> None:
+    async with endpoint(reply(489, Upstash_NonRetryable_Error="true"), reply(200)) as receiver:
+        http = local()
+        runner = JobRunner(":memory:", jobs=[http])
+        async with serving(runner, http) as api:
+            made = await api.post(
+                f"/v2/enqueue/q/{receiver.url}/0",
+                headers={
+                    "Upstash-Callback": f"{receiver.url}/back", "Upstash-Failure-Callback": f"{receiver.url}/failed",
+                },
+            )  # fmt: skip
+            await until(lambda: runner.stats().dead == 1)
+            await runner.run_until_idle()
+            await runner.jobs.redrive(int(made.json()["messageId"].rpartition("-")[2]))
+            await until(lambda: runner.stats().dead == 0)
+            await runner.run_until_idle()
+    assert receiver.targets == ["/0", "/back", "/failed", "/0", "/back"]

@@ -71,7 +71,8 @@ async def started(*job_types: JobType[..., Any]) -> AsyncIterator[JobRunner]:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records]
+    """What was logged; no word of a machine that was too busy: it shows a stack."""
+    return [line for record in caplog.records if not (line := record.getMessage()).startswith("blocked: ")]
 
 
 @pytest.mark.parametrize("kind", RAISED)
