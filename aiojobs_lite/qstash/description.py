@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.qstash.api import Api, Route, answer
-from aiojobs_lite.qstash.shapes import COUNT, FLAG, SHAPES, TEXT, Schema, listed, named
+from aiojobs_lite.qstash.shapes import COUNT, FLAG, SHAPES, TEXT, Schema, listed, ref
 
 _JSON: Final = "application/json"
 _ANY_BODY: Final[Mapping[str, Schema]] = {
@@ -20,7 +20,7 @@ _ANY_BODY: Final[Mapping[str, Schema]] = {
 _NONE: Final[Mapping[str, Schema]] = {}
 
 
-class Operation(NamedTuple):
+class ApiCall(NamedTuple):
     """What one endpoint takes and answers.
 
     Attributes:
@@ -62,7 +62,7 @@ _HEADERS: Final[Mapping[str, Schema]] = {
         for kind in ("", "Failure-")
         for name, schema in {"": _URL, **{f"-{name}": schema for name, schema in _DELIVERY.items()}}.items()
     },
-    "Upstash-Not-Before": _example("1893456000", pattern="^[0-9]{1,10}$"),
+    "Upstash-Not-Before": _example("0", pattern="^[0-9]{1,10}$"),
     "Upstash-Deduplication-Id": _example("order-7"),
     "Upstash-Content-Based-Deduplication": {"enum": ["true", "false"]},
     "Upstash-Flow-Control-Key": _example("tenant"),
@@ -90,7 +90,7 @@ _SOME_MESSAGES: Final = {
     **_texts("host path callerIP"), "messageIds": listed(TEXT), "count": COUNT,
 }  # fmt: skip
 
-_MADE: Final[Schema] = {"anyOf": [named("Made"), listed(named("Made"))]}
+_MADE: Final[Schema] = {"anyOf": [ref("Made"), listed(ref("Made"))]}
 _DONE: Final[Mapping[int, Schema | None]] = {200: None}
 
 
@@ -100,7 +100,7 @@ def _object(properties: Mapping[str, Schema], *needed: str) -> Schema:
 
 def _page(name: str, of: str) -> Schema:
     return {
-        "type": "object", "properties": {name: listed(named(of)), "cursor": TEXT}, "required": [name],
+        "type": "object", "properties": {name: listed(ref(of)), "cursor": TEXT}, "required": [name],
         "additionalProperties": False,
     }  # fmt: skip
 
@@ -116,69 +116,69 @@ _BATCH: Final = listed(
     )
 )  # fmt: skip
 
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    "POST /v2/publish/{destination}": Operation(
+OPERATIONS: Final[Mapping[str, ApiCall]] = {
+    "POST /v2/publish/{destination}": ApiCall(
         "Publishes a message to a URL or a URL group", {200: _MADE, 202: _MADE}, headers=_SCHEDULE_HEADERS, body={}
     ),
-    "POST /v2/enqueue/{queue}/{destination}": Operation(
+    "POST /v2/enqueue/{queue}/{destination}": ApiCall(
         "Publishes a message by a queue", {200: _MADE, 202: _MADE}, headers=_HEADERS, body={}
     ),
-    "POST /v2/batch": Operation(
-        "Publishes several messages", {200: listed({"anyOf": [*_MADE["anyOf"], named("Error")]})}, body=_BATCH
+    "POST /v2/batch": ApiCall(
+        "Publishes several messages", {200: listed({"anyOf": [*_MADE["anyOf"], ref("Error")]})}, body=_BATCH
     ),
-    "GET /v2/messages/{messageId}": Operation("Reads a message", {200: named("Message")}),
-    "DELETE /v2/messages/{messageId}": Operation("Cancels a message", {200: _object({"cancelled": COUNT})}),
-    "DELETE /v2/messages": Operation(
+    "GET /v2/messages/{messageId}": ApiCall("Reads a message", {200: ref("Message")}),
+    "DELETE /v2/messages/{messageId}": ApiCall("Cancels a message", {200: _object({"cancelled": COUNT})}),
+    "DELETE /v2/messages": ApiCall(
         "Cancels messages: those of a filter, or all", {200: _object({"cancelled": COUNT}, "cancelled")},
         query=_SOME_MESSAGES, body=_object({"messageIds": listed(TEXT)}),
     ),
-    "POST /v2/queues": Operation(
+    "POST /v2/queues": ApiCall(
         "Makes or changes a queue", _DONE,
         body=_object({"queueName": TEXT, "parallelism": COUNT, "paused": FLAG}, "queueName"),
     ),
-    "GET /v2/queues": Operation("Lists the queues", {200: listed(named("Queue"))}),
-    "GET /v2/queues/{queue}": Operation("Reads a queue", {200: named("Queue")}),
-    "DELETE /v2/queues/{queue}": Operation("Deletes a queue", _DONE),
-    "POST /v2/queues/{queue}/pause": Operation("Pauses a queue", _DONE),
-    "POST /v2/queues/{queue}/resume": Operation("Resumes a queue", _DONE),
-    "POST /v2/schedules/{destination}": Operation(
+    "GET /v2/queues": ApiCall("Lists the queues", {200: listed(ref("Queue"))}),
+    "GET /v2/queues/{queue}": ApiCall("Reads a queue", {200: ref("Queue")}),
+    "DELETE /v2/queues/{queue}": ApiCall("Deletes a queue", _DONE),
+    "POST /v2/queues/{queue}/pause": ApiCall("Pauses a queue", _DONE),
+    "POST /v2/queues/{queue}/resume": ApiCall("Resumes a queue", _DONE),
+    "POST /v2/schedules/{destination}": ApiCall(
         "Makes or replaces a schedule", {200: _object(_texts("scheduleId"), "scheduleId")}, headers=_SCHEDULE_HEADERS,
         body={},
     ),
-    "GET /v2/schedules": Operation("Lists the schedules", {200: listed(named("Schedule"))}),
-    "GET /v2/schedules/{scheduleId}": Operation("Reads a schedule", {200: named("Schedule")}),
-    "DELETE /v2/schedules/{scheduleId}": Operation("Deletes a schedule", _DONE),
+    "GET /v2/schedules": ApiCall("Lists the schedules", {200: listed(ref("Schedule"))}),
+    "GET /v2/schedules/{scheduleId}": ApiCall("Reads a schedule", {200: ref("Schedule")}),
+    "DELETE /v2/schedules/{scheduleId}": ApiCall("Deletes a schedule", _DONE),
     **{
-        f"{method} /v2/schedules/{{scheduleId}}/{verb}": Operation(f"{verb.capitalize()}s a schedule", _DONE)
+        f"{method} /v2/schedules/{{scheduleId}}/{verb}": ApiCall(f"{verb.capitalize()}s a schedule", _DONE)
         for method in ("PATCH", "POST")
         for verb in ("pause", "resume")
     },
-    "POST /v2/topics/{group}/endpoints": Operation("Adds endpoints to a URL group", _DONE, body=_ENDPOINTS),
-    "DELETE /v2/topics/{group}/endpoints": Operation("Removes endpoints of a URL group", _DONE, body=_ENDPOINTS),
-    "GET /v2/topics": Operation("Lists the URL groups", {200: listed(named("Group"))}),
-    "GET /v2/topics/{group}": Operation("Reads a URL group", {200: named("Group")}),
-    "DELETE /v2/topics/{group}": Operation("Deletes a URL group", _DONE),
-    "GET /v2/dlq": Operation("Lists dead messages", {200: _page("messages", "DeadMessage")}, query={**_DEAD, **_PAGE}),
-    "GET /v2/dlq/{dlqId}": Operation("Reads a dead message", {200: named("DeadMessage")}),
-    "DELETE /v2/dlq/{dlqId}": Operation("Deletes a dead message", _DONE),
-    "DELETE /v2/dlq": Operation(
+    "POST /v2/topics/{group}/endpoints": ApiCall("Adds endpoints to a URL group", _DONE, body=_ENDPOINTS),
+    "DELETE /v2/topics/{group}/endpoints": ApiCall("Removes endpoints of a URL group", _DONE, body=_ENDPOINTS),
+    "GET /v2/topics": ApiCall("Lists the URL groups", {200: listed(ref("Group"))}),
+    "GET /v2/topics/{group}": ApiCall("Reads a URL group", {200: ref("Group")}),
+    "DELETE /v2/topics/{group}": ApiCall("Deletes a URL group", _DONE),
+    "GET /v2/dlq": ApiCall("Lists dead messages", {200: _page("messages", "DeadMessage")}, query={**_DEAD, **_PAGE}),
+    "GET /v2/dlq/{dlqId}": ApiCall("Reads a dead message", {200: ref("DeadMessage")}),
+    "DELETE /v2/dlq/{dlqId}": ApiCall("Deletes a dead message", _DONE),
+    "DELETE /v2/dlq": ApiCall(
         "Deletes dead messages", {200: _object({"deleted": COUNT, "cursor": TEXT}, "deleted")}, query=_SOME_DEAD,
         body=_object({"dlqIds": listed(TEXT)}),
     ),
-    "POST /v2/dlq/retry": Operation(
+    "POST /v2/dlq/retry": ApiCall(
         "Publishes dead messages again", {201: _page("responses", "Made")}, query=_SOME_DEAD
     ),
-    "POST /v2/dlq/retry/{dlqId}": Operation(
-        "Publishes a dead message again", {201: named("Made")}, headers=_HEADERS
+    "POST /v2/dlq/retry/{dlqId}": ApiCall(
+        "Publishes a dead message again", {201: ref("Made")}, headers=_HEADERS
     ),
-    "GET /v2/events": Operation("Lists events", {200: _page("events", "Event")}, query=_EVENTS),
-    "GET /v2/logs": Operation("Lists events", {200: _page("logs", "Event")}, query=_EVENTS),
-    "GET /v2/flowControl": Operation(
-        "Lists the flow control keys", {200: listed(named("FlowControl"))}, query={"search": TEXT}
+    "GET /v2/events": ApiCall("Lists events", {200: _page("events", "Event")}, query=_EVENTS),
+    "GET /v2/logs": ApiCall("Lists events", {200: _page("logs", "Event")}, query=_EVENTS),
+    "GET /v2/flowControl": ApiCall(
+        "Lists the flow control keys", {200: listed(ref("FlowControl"))}, query={"search": TEXT}
     ),
-    "GET /v2/flowControl/{key}": Operation("Reads a flow control key", {200: named("FlowControl")}),
+    "GET /v2/flowControl/{key}": ApiCall("Reads a flow control key", {200: ref("FlowControl")}),
     **{
-        f"POST /v2/flowControl/{{key}}/{verb}": Operation(summary, _DONE, query=query)
+        f"POST /v2/flowControl/{{key}}/{verb}": ApiCall(summary, _DONE, query=query)
         for verb, summary, query in (
             ("pause", "Pauses a flow control key", _NONE),
             ("resume", "Resumes a flow control key", _NONE),
@@ -187,9 +187,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             ("unpin", "Lets messages set it again", dict.fromkeys(("parallelism", "rate"), FLAG)),
         )
     },
-    "GET /v2/globalParallelism": Operation("Reads what is delivered at once", {200: named("GlobalParallelism")}),
-    "GET /v2/keys": Operation("Reads the signing keys", {200: named("Keys")}),
-    "POST /v2/keys/rotate": Operation("Rotates the signing keys", {200: named("Keys")}),
+    "GET /v2/globalParallelism": ApiCall("Reads what is delivered at once", {200: ref("GlobalParallelism")}),
+    "GET /v2/keys": ApiCall("Reads the signing keys", {200: ref("Keys")}),
+    "POST /v2/keys/rotate": ApiCall("Rotates the signing keys", {200: ref("Keys")}),
 }  # fmt: skip
 """All endpoints by method and path."""
 
@@ -214,13 +214,13 @@ def description(server: str) -> dict[str, Any]:
     }
 
 
-def _described(path: str, operation: Operation) -> dict[str, Any]:
+def _described(path: str, operation: ApiCall) -> dict[str, Any]:
     in_path = re.findall(r"{(\w+)}", path)
-    answers: dict[int, Schema | None] = {**operation.answers, **dict.fromkeys((400, 401, 403), named("Error"))}
+    answers: dict[int, Schema | None] = {**operation.answers, **dict.fromkeys((400, 401, 403), ref("Error"))}
     if in_path:
-        answers[404] = named("Error")
+        answers[404] = ref("Error")
     if operation.body is not None:
-        answers[413] = named("Error")
+        answers[413] = ref("Error")
     found: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": [
@@ -241,10 +241,10 @@ def _answer(status: int, schema: Schema | None) -> dict[str, Any]:
     return {"description": HTTPStatus(status).phrase, **content}
 
 
-async def describe(api: Api, request: Request) -> Response:
+async def get_description(api: Api, request: Request) -> Response:
     """The description, for tools that read it."""
     del api
     return answer(description(request.scope.get("root_path") or "/"))
 
 
-DESCRIPTION_ROUTES: Final = (Route("GET", "/openapi.json", describe),)
+DESCRIPTION_ROUTES: Final = (Route("GET", "/openapi.json", get_description),)

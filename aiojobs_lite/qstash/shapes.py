@@ -22,7 +22,7 @@ def listed(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-def named(name: str) -> Schema:
+def ref(name: str) -> Schema:
     """A shape of `SHAPES`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
