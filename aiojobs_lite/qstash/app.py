@@ -28,6 +28,7 @@ from aiojobs_lite.http.group import Http
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
 from aiojobs_lite.qstash.bulk import BULK_ROUTES
+from aiojobs_lite.qstash.description import DESCRIPTION_ROUTES
 from aiojobs_lite.qstash.destination import path_below
 from aiojobs_lite.qstash.dlq import DLQ_ROUTES
 from aiojobs_lite.qstash.events import EVENT_ROUTES
@@ -43,7 +44,7 @@ from aiojobs_lite.runner.runner import JobRunner
 
 ALL_ROUTES: Final[tuple[Route, ...]] = (
     *MESSAGE_ROUTES, *KEY_ROUTES, *GROUP_ROUTES, *QUEUE_ROUTES, *FLOW_ROUTES, *SCHEDULE_ROUTES,
-    *BULK_ROUTES, *DLQ_ROUTES, *EVENT_ROUTES,
+    *BULK_ROUTES, *DLQ_ROUTES, *EVENT_ROUTES, *DESCRIPTION_ROUTES,
 )  # fmt: skip
 """Of all endpoints. Of two that fit a path the first counts."""
 

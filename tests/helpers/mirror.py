@@ -72,6 +72,7 @@ ELSEWHERE: Final = {
     "http/signing/bodies.py": Suite("tests/http/signing/test_middleware.py", "bodies are those of whole requests"),
     "http/signing/schemes.py": Suite("tests/http/signing/test_verifier.py", "what both schemes have is asked of each"),
     "http/signing/signer.py": Suite("tests/http/signing/test_verifier.py", "what it signs is what a verifier accepts"),
+    "qstash/shapes.py": Suite("tests/qstash/test_schemathesis.py", "each answer is compared with them"),
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
     "runner/binding.py": Suite("tests/runner/test_enqueuer.py", "its refusals are those of each enqueue"),
     "runner/client_handle.py": Suite("tests/runner/test_client.py", "what each call of a client gives back"),
