@@ -194,7 +194,7 @@ async def test_a_callback_that_dies_keeps_no_message_back() -> None:
                 f"/v2/enqueue/q/{receiver.url}/0", headers={"Upstash-Callback": f"{receiver.url}/back"}
             )
             await api.post(f"/v2/enqueue/q/{receiver.url}/1")
-            await until(lambda: runner.stats().completed == 2)
+            await until(lambda: runner.stats().completed == 3)  # and the report of the death
             job = await runner.jobs.get(int(made.json()["messageId"].rpartition("-")[2]))
     assert receiver.targets == ["/0", "/back", "/1"]
     assert (job.status, job.attempts, job.result["status"], runner.stats().dead) == ("completed", 1, 200, 1)
