@@ -202,6 +202,13 @@ async def test_a_name_that_no_operation_can_have_is_refused(job_kit: JobKit, nam
         job_kit.replace_step("a", 1, times=0)
 
 
+def test_that_a_step_ran_no_times_is_not_asserted_but_refuted(job_kit: JobKit) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        job_kit.assert_step("x", times=0)
+    assert str(caught.value) == "times=0: expected 1 or more; refute_step(name) checks that a step did not run."
+    job_kit.refute_step("x")
+
+
 # Steps looked at.
 
 
