@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import Final
 
 from anyio.abc import TaskGroup
@@ -16,6 +17,7 @@ from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.payloads import PayloadCheck
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.ports import Part
+from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
@@ -78,10 +80,7 @@ class Startup:
             now_by_name = {one.name: one for one in found}
             for before in applied.answers[-1]:
                 self._bus.publish(_changed(now_by_name[before.name], before))
-        counts = self._store.counts()
-        known = {*self._registry.limits, *counts.paused}  # what is paused does not wait to be registered
-        strange = unclaimed(counts, dict.fromkeys(known))
-        if strange and self._bus.is_watched(TypesUnclaimed):
+        if self._bus.is_watched(TypesUnclaimed) and (strange := await self._unclaimed()):
             self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
 
     async def begin(self, group: TaskGroup) -> None:
@@ -104,6 +103,19 @@ class Startup:
         self._progress.go_on_to(Phase.RUNNING)
         if self._bus.is_watched(RunnerStarted):
             self._bus.publish(self._started())
+
+    async def _unclaimed(self) -> Mapping[str, int]:
+        """How many jobs wait of each type that no live runner runs, as far as it is for this one to say."""
+        counts = self._store.counts()
+        known = {*self._registry.limits, *counts.paused}  # what is paused does not wait to be registered
+        if not unclaimed(counts, dict.fromkeys(known)):
+            return {}
+        runners, _ = await look_at_runners(self._store)
+        own = self._identity.stored
+        others = [one for one in runners if one.is_alive and one.max_running and one.id != own.id]
+        if others and not own.max_running:
+            return {}  # it runs nothing beside those that do
+        return unclaimed(counts, dict.fromkeys(known.union(*(one.types for one in others))))
 
     def _started(self) -> RunnerStarted:
         counts, now = self._store.counts().total, self._clock.now()

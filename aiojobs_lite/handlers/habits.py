@@ -122,6 +122,20 @@ _OF_ONE_JOB: Final[Mapping[str, str]] = _by_word(_OF_A_JOB_TYPE, _OF_AN_ENQUEUE)
 HABITS: Final[Mapping[str, str]] = _by_word(_OF_A_RUNNER, _OF_A_SCHEDULE, _OF_AN_ENQUEUE, _OF_A_JOB_TYPE)
 """A word for an option -> how it is said in this library; `{job}` stands for the job type."""
 
+_OF_A_PUBLISH: Final = ("delay", "at", "idempotency_key", "label", "metadata", "priority")
+
+HABITS_OF_PUBLISHES: Final[Mapping[str, str]] = _by_word(
+    {f"the option {one}": _OF_AN_ENQUEUE[f"{{job}}.using({one}=...)"] for one in _OF_A_PUBLISH},
+    {
+        "json=, form= or content=": "data body payload",
+        "secret_headers=": "auth token authorization",
+        "a URL with it": "params query",
+        "max_attempts=, which counts the first attempt too": "retries max_retries max_tries tries attempts retry",
+        "the option backoff": "retry_delay retry_backoff",
+    },
+)
+"""The same among the options of what is published to a URL."""
+
 HABITS_OF_LISTENERS: Final[Mapping[str, str]] = {
     **HABITS,
     **dict.fromkeys(("event", "events", "names", "trigger", "triggers"), "the names first, without a word before them"),

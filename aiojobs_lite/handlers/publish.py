@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypedDict, cast, get_args
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_attempts, check_choice, check_flag
-from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.habits import HABITS_OF_PUBLISHES, refuse_unknown
 from aiojobs_lite.handlers.options import EnqueueOptions
 from aiojobs_lite.handlers.request_parts import (
     NO_BODY,
@@ -154,7 +154,7 @@ def publish_of(url: str, options: Mapping[str, Any]) -> Publish:
     Raises:
         InvalidOption: If there is no such option, or one cannot work.
     """
-    refuse_unknown(options, PublishOptions.__optional_keys__)
+    refuse_unknown(options, PublishOptions.__optional_keys__, HABITS_OF_PUBLISHES)
     return Publish(url, **options)
 
 

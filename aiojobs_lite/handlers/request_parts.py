@@ -103,9 +103,10 @@ def body_of(given: Mapping[str, Any], *, is_secret: bool = False) -> tuple[bytes
     if not bodies:
         return b"", None
     (option, value), *more = bodies.items()
-    shown = _HIDDEN if is_secret else value
     if more:
-        raise InvalidOption(more[0][0], shown, f"none together with {option}=: there is one body")
+        second, other = more[0]
+        raise InvalidOption(second, _HIDDEN if is_secret else other, f"none together with {option}=: there is one body")
+    shown = _HIDDEN if is_secret else value
     if option == "json":
         return _json(value, shown), JSON_TYPE
     if option == "form":

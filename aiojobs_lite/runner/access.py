@@ -7,8 +7,9 @@ import concurrent.futures
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.errors import RunnerClosed, RunnerNotStarted, StoreUnavailable, WrongEventLoop
+from aiojobs_lite.errors import RunnerClosed, RunnerError, RunnerNotStarted, StoreUnavailable, WrongEventLoop
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.telemetry.wording import counted
 
@@ -84,6 +85,26 @@ class EngineAccess:
             return "closed"
         running = f"{counted(self._engine.attempts.running, 'job')} running"
         return f"{'draining' if self._engine.is_draining else 'started'}, {running}"
+
+    def check_not_awaited_by(self, call: str, job_id: int | None = None) -> None:
+        """Checks that no handler of this runner would wait for its own end. A task that it starts may.
+
+        Args:
+            call: What waits for the end of handlers, for the error.
+            job_id: It waits for the end of this job alone; None: for that of every handler.
+
+        Raises:
+            RunnerError: If the caller is such a handler.
+        """
+        current = CURRENT.get()
+        if current is None or job_id not in {None, current[0].id}:
+            return
+        run = self.engine.attempts.find(current[0].id)
+        if run is not None and run.task is asyncio.current_task():  # else of another runner, or a task of its own
+            raise RunnerError(
+                f"{call} in the handler of job {current[0].id} would wait for the end of that handler. Call it outside "
+                "of the handlers of this runner."
+            )
 
     def check_thread(self) -> None:
         """Checks that the caller is on a thread that may hand work to the engine, and wait for it.

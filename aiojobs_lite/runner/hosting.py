@@ -47,12 +47,14 @@ class Hosted:
 
         Raises:
             WrongEventLoop: If it is called on another event loop than `start`.
+            RunnerError: If a handler of the runner awaits it, which it would wait for.
         """
         if self._resources is not None:
             await self._resources.close()
         if not self._access.is_started:
             return
         engine = self._access.engine
+        self._access.check_not_awaited_by("runner.stop()")
         try:
             await engine.stop()
         finally:

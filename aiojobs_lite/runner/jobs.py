@@ -337,8 +337,10 @@ class StoredJobs(ManyJobs):
 
         Raises:
             RunnerClosed: If the runner was closed while the job was unfinished.
+            RunnerError: If the handler of that very job awaits it.
         """
         engine = self._access.engine
+        self._access.check_not_awaited_by("the wait for its own job", job_id)
         future = engine.waiters.add(check_id(job_id))
         try:
             job = await engine.ask(GetJob(job_id))  # it may have finished before the wait

@@ -258,8 +258,12 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         """Works until nothing runs and nothing is due. Starts and closes the runner if it is not started.
 
         It waits for no time to pass: what is due later, as a retry, and what a `Rate` lets start later, stays pending.
+
+        Raises:
+            RunnerError: If a handler of the runner awaits it, which it would wait for.
         """
         if self._access.is_started:
+            self._access.check_not_awaited_by("runner.run_until_idle()")
             await self._access.engine.until_idle()
             return
         async with self:

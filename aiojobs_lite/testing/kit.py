@@ -132,7 +132,12 @@ class JobKit(Records):
         self._replacements.append(replacement)
 
     def close(self) -> None:
-        """Gives back what was replaced. The fixture does it at the end of the test."""
+        """Gives back what was replaced. The fixture does it at the end of the test.
+
+        Raises:
+            Exception: What a handler raised, with `raise_errors=True`.
+            AssertionError: If a crash of `crash_after` did not come about.
+        """
         replacements, self._replacements = self._replacements, []
         self._closing.close()
         if self._folder is not None:
@@ -140,6 +145,7 @@ class JobKit(Records):
             self._folder = None
         for replacement in replacements:
             replacement.raise_first()
+        self._crashes.check_made(self._calls)
 
     def __enter__(self) -> JobKit:
         return self
@@ -147,6 +153,8 @@ class JobKit(Records):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._crashes = Crashes()  # the error says why one did not come about
         self.close()
 
     # Running.
@@ -246,7 +254,8 @@ class JobKit(Records):
 
     def crash_after(self, name: str) -> None:
         """Lets the runners crash, as `crash` does, once an operation of that name has ended: what it gave is stored,
-        and the handler does not go on. That is once; the next start goes on behind it.
+        and the handler does not go on. That is once; the next start goes on behind it. A test in which no operation of
+        that name ends fails at its end.
 
         Args:
             name: The name of the operation: `fetch` is the first that ends of that name, `fetch#2` its second use.

@@ -190,6 +190,19 @@ class Crashes:
                 return True
         return False
 
+    def check_made(self, calls: StepCalls) -> None:
+        """Checks, at the end of a test, that each crash came about; it is said once.
+
+        Raises:
+            AssertionError: If one did not. Its text lists the steps that ran.
+        """
+        missed, self._after = self._after, []
+        if missed:
+            raise AssertionError(
+                f"crash_after({str(missed[0])!r}) made no crash: no operation of that name has ended in a runner of "
+                f"this test. Steps that ran:{calls}"
+            )
+
 
 def check_answers(answers: object) -> Mapping[str, Any]:
     """What a test answers to the operations of a handler, by their names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Never
 
+from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.event import Event, check_event_name
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.testing.enqueued import EnqueuedJob, Expectation, call_text, lines_of, plain_value
@@ -101,7 +102,10 @@ class Records:
 
         Raises:
             AssertionError: If it ran less or more often. Its text lists the steps that ran.
+            InvalidOption: If no operation can have the name, or `times` is less than 1.
         """
+        if times is not None and times < 1:
+            raise InvalidOption("times", times, "1 or more; refute_step(name) checks that a step did not run")
         found = self._calls.of(name)
         if not found or len(found) != (times or len(found)):
             expected = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,38 @@ async def test_jobs_of_types_that_are_not_registered_are_named_at_the_start(data
     async with runner:
         assert await next_fact(events, TypesUnclaimed) == TypesUnclaimed("elsewhere (2)")
         assert runner.stats().unclaimed == {"elsewhere": 2}
+
+
+@pytest.mark.parametrize(
+    ("others", "most", "expected"),
+    [
+        ([0], 1, ["elsewhere (1), strange (1)"]),
+        ([1], 1, ["strange (1)"]),
+        ([], 0, ["elsewhere (1), strange (1)"]),
+        ([0], 0, ["elsewhere (1), strange (1)"]),
+        ([0, 1], 0, []),
+    ],
+)
+async def test_types_of_live_runners_are_not_named_and_none_by_a_runner_that_runs_nothing_beside_them(
+    database: Path, others: list[int], most: int, expected: list[str]
+) -> None:
+    @job
+    async def elsewhere() -> None: ...
+
+    @job
+    async def strange() -> None: ...
+
+    async with JobRunner(database, jobs=[elsewhere, strange], max_running=0) as both:
+        await both.enqueue_many([one.using(delay="1h").bind() for one in (elsewhere, strange)])
+    async with AsyncExitStack() as live:
+        for others_most in others:
+            await live.enter_async_context(JobRunner(database, jobs=[elsewhere], max_running=others_most))
+        runner = JobRunner(database, jobs=[quick], max_running=most)
+        events = runner.watch()
+        async with runner:
+            pass
+        named = [fact.types async for fact in events if isinstance(fact, TypesUnclaimed)]
+    assert named == expected
 
 
 # A part that fails.

@@ -146,8 +146,19 @@ def test_what_cannot_work_is_refused_by_the_name_of_its_option(
 
 
 def test_an_option_of_another_library_is_answered_and_all_there_are_are_those_of_the_class() -> None:
-    with pytest.raises(InvalidOption, match=r"^retries=3: expected @job\(max_attempts="):
-        publish_of(URL, {"retries": 3})
+    for word, ours in {
+        "data": "json=, form= or content=",
+        "auth": "secret_headers=",
+        "params": "a URL with it",
+        "retries": "max_attempts=, which counts the first attempt too",
+        "max_retries": "max_attempts=, which counts the first attempt too",
+        "retry_delay": "the option backoff",
+        "eta": "the option at",
+        "countdown": "the option delay",
+    }.items():
+        with pytest.raises(InvalidOption) as caught:
+            publish_of(URL, {word: 3})
+        assert str(caught.value) == f"{word}=3: expected {ours}."
     with pytest.raises(InvalidOption, match=r"^methods='PUT': expected the option method\.$"):
         publish_of(URL, {"methods": "PUT"})
     own = set(Publish.__dataclass_fields__) - {"url", "_", "arguments", "options"}

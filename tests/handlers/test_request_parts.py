@@ -79,6 +79,11 @@ def test_what_cannot_be_sent_is_refused_and_a_secret_body_is_not_shown(
     assert str(caught.value) == f"{option}='***': expected {problem}."
 
 
+def test_of_two_bodies_the_second_is_shown_with_its_own_value() -> None:
+    with pytest.raises(InvalidOption, match=r"^content='x': expected none together with json=: there is one body\.$"):
+        body_of({**NOTHING, "json": 1, "content": "x"})
+
+
 @pytest.mark.parametrize(
     ("body", "text"), [(b"", ""), ("ü".encode(), "ü"), (b"\xff", None), (b"a\x00", None), (b"\xed\xa0\x80", None)]
 )

@@ -6,11 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, injected, job
-from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
+from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerError, RunnerNotStarted
 from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.cancelling import Call, at_every_moment
@@ -144,6 +146,64 @@ async def test_a_runner_may_be_entered_again_but_not_twice_at_once(database: Pat
         assert runner.stats().completed == completed
         with pytest.raises(RunnerClosed):
             await runner.enqueue(hello)
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda ctx: ctx.runner.stop(), "runner.stop()"),
+        (lambda ctx: ctx.runner.run_until_idle(), "runner.run_until_idle()"),
+        (lambda ctx: ctx.runner.jobs.wait(ctx.id), "the wait for its own job"),
+    ],
+)
+@pytest.mark.parametrize("has_context", [True, False])
+async def test_a_handler_that_would_wait_for_its_own_end_is_refused(
+    database: Path, call: Callable[[Any], Any], named: str, has_context: bool
+) -> None:
+    found: list[str] = []
+    runner = JobRunner(database)
+
+    async def refused(job_id: int) -> None:
+        with pytest.raises(RunnerError) as caught:
+            await call(SimpleNamespace(runner=runner, id=job_id))
+        found.append(str(caught.value))
+
+    @runner.job
+    async def plain() -> None:
+        await refused(1)
+
+    @runner.job
+    async def with_context(ctx: JobContext = injected) -> None:
+        await refused(ctx.id)
+
+    async with asyncio.timeout(PATIENCE), runner:
+        await (await runner.enqueue(with_context if has_context else plain)).result()
+    advice = "Call it outside of the handlers of this runner."
+    assert found == [f"{named} in the handler of job 1 would wait for the end of that handler. {advice}"]
+
+
+async def test_a_handler_may_wait_for_another_job_and_for_another_runner_and_a_task_of_it_may_stop_its_own(
+    database: Path,
+) -> None:
+    runner, stopping = JobRunner(database), list[asyncio.Task[None]]()
+
+    @runner.job
+    async def first() -> None: ...
+
+    @runner.job
+    async def second(other: int) -> None:
+        await runner.jobs.wait(other)
+        async with JobRunner(":memory:", jobs=[first]) as another:
+            await another.enqueue_many([first.bind(), first.bind()])
+            await another.run_until_idle()
+            await another.jobs.wait(2)  # the number of this job too
+        stopping.append(asyncio.get_running_loop().create_task(runner.stop()))
+
+    async with asyncio.timeout(PATIENCE), runner:
+        handle = await runner.enqueue(first)
+        await (await runner.enqueue(second, handle.id)).result()
+        await stopping[0]
+        assert runner.stats().completed == 2
 
 
 async def test_an_exception_in_the_body_drains_and_goes_on(database: Path) -> None:

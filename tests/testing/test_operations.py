@@ -202,6 +202,13 @@ async def test_a_name_that_no_operation_can_have_is_refused(job_kit: JobKit, nam
         job_kit.replace_step("a", 1, times=0)
 
 
+def test_that_a_step_ran_no_times_is_not_asserted_but_refuted(job_kit: JobKit) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        job_kit.assert_step("x", times=0)
+    assert str(caught.value) == "times=0: expected 1 or more; refute_step(name) checks that a step did not run."
+    job_kit.refute_step("x")
+
+
 # Steps looked at.
 
 
@@ -385,6 +392,32 @@ async def test_a_run_stops_behind_a_step_and_another_goes_on(job_kit: JobKit, na
         assert (job.status, job.result, job.crashes) == (Status.COMPLETED, "payment-7", 1)
     assert effects == {"charge": 1, "receipt": 1}
     job_kit.assert_step("charge", times=1)
+
+
+async def test_a_crash_that_never_came_about_fails_the_test_at_its_end() -> None:
+    runner, buy = application()
+    kit = JobKit()
+    kit.crash_after("charged#2")
+    async with kit(runner):
+        await runner.enqueue(buy, 7)
+        await kit.run_to_end()
+    with pytest.raises(AssertionError) as error:
+        kit.close()
+    assert str(error.value) == (
+        "crash_after('charged#2') made no crash: no operation of that name has ended in a runner of this test. "
+        "Steps that ran:\n  charge of buy job 1 returned 'payment-7'\n  receipt of buy job 1 returned 2"
+    )
+    kit.close()  # it is said once
+
+
+def test_another_error_is_not_hidden_by_a_crash_that_never_came_about() -> None:
+    def failing() -> None:
+        with JobKit() as kit:
+            kit.crash_after("charge")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
 
 
 async def test_run_to_end_ends_with_the_crash(job_kit: JobKit) -> None:

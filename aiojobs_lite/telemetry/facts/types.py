@@ -67,11 +67,11 @@ class PayloadsUnfit(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TypesUnclaimed(Fact):
-    """Jobs wait for a runner that has registered their type; this runner has not. `types`: the names, each with the
-    number of jobs.
+    """Jobs wait for a runner that has registered their type; neither this runner nor another live one that runs jobs
+    has. `types`: the names, each with the number of jobs.
     """
 
     level = logging.WARNING
     part = "engine"
-    text = "unclaimed: jobs wait for a runner that has registered their types, this one has not: {types}"
+    text = "unclaimed: jobs wait for a runner that has registered their types, no live one has: {types}"
     types: str
