@@ -55,7 +55,10 @@ def channel() -> Iterator[Channel]:
     made.theirs.close()
 
 
-def test_the_first_report_goes_at_once_and_later_ones_together(channel: Channel) -> None:
+def test_the_first_report_goes_at_once_and_later_ones_together(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEND_EVERY_S", PATIENCE)
     reporter = channel.reporter
     assert reporter.progress(JOB, 0.1, "one") is False
     assert channel.messages() == [ChildReport(True, 0.1, "one", ())]
@@ -86,7 +89,8 @@ def test_a_report_goes_by_itself_when_its_time_has_come(channel: Channel, monkey
     channel.reporter.close()
 
 
-def test_many_lines_are_sent_before_their_time(channel: Channel) -> None:
+def test_many_lines_are_sent_before_their_time(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SEND_EVERY_S", PATIENCE)
     for number in range(250):
         channel.reporter.log(JOB, str(number))
     assert [len(message.lines) for message in channel.messages()] == [1, 100, 100]

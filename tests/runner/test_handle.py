@@ -16,6 +16,7 @@ from aiojobs_lite.telemetry.facts import JobBecameCancelled
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.mail import welcome
+from tests.helpers.waiting import PATIENCE
 
 
 async def test_a_result_is_awaited_before_during_and_after(working: JobRunner) -> None:
@@ -23,7 +24,7 @@ async def test_a_result_is_awaited_before_during_and_after(working: JobRunner) -
         handle = await working.enqueue(welcome, 1)
         results = await asyncio.gather(*(handle.result() for _ in range(20)))
         assert set(results) == {"1 unknown@example.org"}
-        assert await handle.result(timeout=0.5) == "1 unknown@example.org"
+        assert await handle.result(timeout=PATIENCE) == "1 unknown@example.org"
         waiting = await working.enqueue(welcome.using(delay="1h"), 2)
         with pytest.raises(
             ResultTimeout, match=r"did not finish within 10ms: it waits for attempt 1 of 5, due in 1 h\. "
