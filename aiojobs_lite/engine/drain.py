@@ -101,6 +101,7 @@ class Drain:
         """Returns when every attempt has ended and its end is stored, or when the runner is being left."""
         await _first_of(self._until_all_ended(), self._progress.until(Phase.CLOSING))
         if self._have_all_ended:
+            self._parts.waiters.close()  # not later: a server closes the runner when its last request has ended
             self.finish()
 
     async def save(self) -> None:

@@ -37,11 +37,21 @@ class Finished(NamedTuple):
         return None if self.result_json is None else json.loads(self.result_json)
 
 
+def finished_as(job: Job) -> Finished | None:
+    """How a job finished, as it was read; None: it has not."""
+    return Finished(job.status, job.result_json, job.reason, job.error) if job.is_finished else None
+
+
 class Waiters:
-    """The futures of the callers that await a job, by job id."""
+    """The futures of the callers that await a job, by job id.
+
+    Attributes:
+        is_closed: Whether nothing notifies callers any more; one whose job is not finished yet waits in vain.
+    """
 
     def __init__(self) -> None:
         self._futures: dict[int, list[asyncio.Future[Finished]]] = {}
+        self.is_closed = False
 
     def __len__(self) -> int:
         """How many callers wait."""
@@ -65,6 +75,8 @@ class Waiters:
             futures.remove(future)
             if not futures:
                 del self._futures[job_id]
+        if future.done() and not future.cancelled():
+            future.exception()  # so that asyncio does not log an error that was never retrieved
 
     def attempt_ended(self, end: End) -> None:
         """Notifies, if the attempt was the job's last."""
@@ -87,8 +99,8 @@ class Waiters:
 
     def check(self, job: Job) -> None:
         """Notifies, if a job that was read is finished."""
-        if job.is_finished:
-            self.notify(job.id, Finished(job.status, job.result_json, job.reason, job.error))
+        if (finished := finished_as(job)) is not None:
+            self.notify(job.id, finished)
 
     def notify(self, job_id: int, finished: Finished) -> None:
         """Wakes the callers that await a job."""
@@ -109,7 +121,8 @@ class Waiters:
                 self.notify(job_id, Finished(None))
 
     def close(self) -> None:
-        """Raises `RunnerClosed` in every caller that still waits."""
+        """Raises `RunnerClosed` in every caller that still waits. May be called twice."""
+        self.is_closed = True
         for futures in self._futures.values():
             for future in futures:
                 if not future.done():

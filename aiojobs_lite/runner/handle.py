@@ -64,7 +64,7 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
             JobNotFound: If it was deleted or pruned.
             ResultNotKept: If it completed, but what it returned was not stored.
             ResultTimeout: If it took too long.
-            RunnerClosed: If the runner was closed while the job was unfinished.
+            RunnerClosed: If the runner's drain ended while the job was unfinished.
         """
         limit = None if timeout is None else seconds(timeout, "timeout")
         waiting = asyncio.timeout(limit)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durations import Duration
-from aiojobs_lite.engine.waiters import Finished
+from aiojobs_lite.engine.waiters import Finished, finished_as
 from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import InvalidOption, JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
 from aiojobs_lite.handlers.checks import (
@@ -336,7 +336,7 @@ class StoredJobs(ManyJobs):
         """Waits until a job is completed, dead, cancelled or gone. Its commit ends the wait; nothing is polled.
 
         Raises:
-            RunnerClosed: If the runner was closed while the job was unfinished.
+            RunnerClosed: If the runner's drain ended while the job was unfinished.
             RunnerError: If the handler of that very job awaits it.
         """
         engine = self._access.engine
@@ -344,10 +344,10 @@ class StoredJobs(ManyJobs):
         future = engine.waiters.add(check_id(job_id))
         try:
             job = await engine.ask(GetJob(job_id))  # it may have finished before the wait
-            if job is None:
-                return Finished(None)
-            engine.waiters.check(job)
-            return await future
+            finished = Finished(None) if job is None else finished_as(job)
+            if finished is None and engine.waiters.is_closed and not future.done():
+                raise RunnerClosed
+            return finished or await future
         except StoreUnavailable as error:
             raise (RunnerClosed() if error.code == "CLOSED" else error) from None
         finally:

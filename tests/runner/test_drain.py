@@ -51,6 +51,55 @@ async def test_leaving_waits_for_what_runs(database: Path) -> None:
         await runner.__aenter__()
 
 
+async def test_a_wait_ends_with_the_drain_while_the_runner_is_still_open(database: Path) -> None:
+    """A server closes its runner when the last request has ended, which may be the one that waits."""
+    entered = asyncio.Event()
+
+    @job
+    async def endless() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    @job
+    async def quick() -> int:
+        return 7
+
+    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[endless, quick], drain_timeout=0) as runner:
+        finished = await runner.enqueue(quick)
+        assert await finished.result() == 7
+        handle = await runner.enqueue(endless)
+        await entered.wait()
+        waiting = asyncio.create_task(handle.result())
+        await quiet()
+        Probe(runner).drain()
+        with pytest.raises(RunnerClosed):
+            await waiting
+        with pytest.raises(RunnerClosed):
+            await handle.result()  # asked for after the drain
+        assert await finished.result() == 7
+        assert (await handle.job()).attempts == 0
+
+
+async def test_a_wait_has_the_result_of_a_job_that_ends_in_the_drain(database: Path) -> None:
+    release, entered = asyncio.Event(), asyncio.Event()
+
+    @job
+    async def patient() -> str:
+        entered.set()
+        await release.wait()
+        return "done"
+
+    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[patient]) as runner:
+        facts = runner.watch()
+        handle = await runner.enqueue(patient)
+        await entered.wait()
+        waiting = asyncio.create_task(handle.result())
+        Probe(runner).drain()
+        await next_fact(facts, DrainStarted)
+        release.set()
+        assert await waiting == "done"
+
+
 async def test_what_takes_too_long_is_interrupted_and_keeps_its_attempt(database: Path) -> None:
     entered = asyncio.Event()
     cleaned: list[bool] = []
