@@ -99,6 +99,7 @@ async def test_by_the_rules_of_qstash_all_but_2xx_is_tried_again_but_for_489() -
         ("soon", {"backoff": ["5s", "6s"]}, 5.0), ("", {"backoff": Backoff(base=8, cap=8)}, (4.0, 8.0)),
         ("", {}, (15.0, 30.0)), ("", {"rules": "qstash"}, QSTASH_WAITS_S[0]),
         ("6m5s", {"rules": "qstash"}, 365.0),
+        ("", {"backoff": Backoff(base=60, cap=60), "rules": "qstash"}, (30.0, 60.0)),
     ],
 )  # fmt: skip
 async def test_the_wait_before_the_next_attempt(after: str, options: dict[str, Any], wait: Any) -> None:
