@@ -244,6 +244,17 @@ async def test_answers_of_one_connection_are_not_mistaken_for_each_other(session
         assert ([one.body for one in found], server.connections) == (["one", "two"], 2)
 
 
+@pytest.mark.parametrize(("idle", "connections"), [(3.9, 1), (4.9, 2)])
+async def test_a_connection_is_not_used_again_when_servers_soon_close_it(
+    session: HttpSession, monkeypatch: pytest.MonkeyPatch, idle: float, connections: int
+) -> None:
+    async with endpoint() as server:
+        for now in (1000.0, 1000.0 + idle):
+            monkeypatch.setattr("aiohttp.connector.monotonic", lambda now=now: now)
+            await session.send(get(server.url))
+        assert server.connections == connections
+
+
 async def test_what_comes_before_an_answer_is_none(session: HttpSession) -> None:
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 3
     async with endpoint(hints + reply(200, b"ok")) as server:
