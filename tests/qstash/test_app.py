@@ -63,6 +63,18 @@ async def test_the_token_is_a_parameter_of_the_query_unless_the_header_has_one()
         assert (await api.get("/v2/keys", params={"qstash_token": TOKEN}, headers=wrong)).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "events"), ("GET", "logs"), ("GET", "dlq"), ("DELETE", "messages"), ("POST", "flowControl/a/pin?rate=5")],
+)
+async def test_a_token_in_the_query_is_no_parameter_of_an_endpoint(method: str, path: str) -> None:
+    async with serving() as api:
+        del api.headers["Authorization"]
+        joint = "&" if "?" in path else "?"
+        found = await api.request(method, f"/v2/{path}{joint}qstash_token={TOKEN}")
+    assert (found.status_code, "error" in found.text) == (200, False)
+
+
 async def test_a_token_that_only_reads_changes_nothing_and_gets_no_keys() -> None:
     app = app_with(Route("GET", "/v2/a", echo), Route("POST", "/v2/a", echo))
     http = local()
