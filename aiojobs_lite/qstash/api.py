@@ -92,6 +92,11 @@ def caller_ip(request: Request) -> str | None:
     return None if request.client is None else request.client.host
 
 
+def parameters_of(request: Request) -> list[tuple[str, str]]:
+    """The parameters of the query by name, without the token that may stand there."""
+    return [pair for pair in request.query_params.multi_items() if pair[0] != "qstash_token"]
+
+
 async def read_body(request: Request, largest: int) -> bytes:
     """The body of a request.
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.handlers.requests import DELIVERY
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, read_json
+from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, parameters_of, read_json
 from aiojobs_lite.qstash.filters import CANCEL_FORM, FilterForm, MessageFilter, read_filter, read_ids
 
 
@@ -35,7 +35,7 @@ async def asked_by(api: Api, request: Request, form: FilterForm) -> MessageFilte
         ApiError: 400, if it has both.
         InvalidOption: If something of it cannot work.
     """
-    parameters = [pair for pair in request.query_params.multi_items() if pair[0] != "qstash_token"]
+    parameters = parameters_of(request)
     body = await read_json(api, request)
     if body is None:
         return read_filter(form, parameters)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from aiojobs_lite.http.callbacks import by_name
 from aiojobs_lite.model.job import Attempt, Job, Outcome, Status
 from aiojobs_lite.model.moments import Moment, MomentKind
-from aiojobs_lite.qstash.api import Api, Route, answer
+from aiojobs_lite.qstash.api import Api, Route, answer, parameters_of
 from aiojobs_lite.qstash.filters import EVENTS_FORM, STATES, MessageFilter, read_filter
 from aiojobs_lite.qstash.moments import Happened, ListPlace, MomentList
 from aiojobs_lite.qstash.objects import message_fields
@@ -47,8 +47,7 @@ async def list_logs(api: Api, request: Request) -> Response:
 
 
 async def _listed(api: Api, request: Request) -> tuple[list[dict[str, Any]], str | None]:
-    asked = read_filter(EVENTS_FORM, [pair for pair in request.query_params.multi_items() if pair[0] != "qstash_token"])
-    return await read_events(api, asked)
+    return await read_events(api, read_filter(EVENTS_FORM, parameters_of(request)))
 
 
 async def read_events(api: Api, asked: MessageFilter) -> tuple[list[dict[str, Any]], str | None]:
