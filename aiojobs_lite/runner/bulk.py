@@ -9,13 +9,13 @@ from typing import Any, Final, Unpack
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import InvalidOption, JobNotFound
-from aiojobs_lite.handlers.checks import check_each, check_whole
+from aiojobs_lite.handlers.checks import check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindIds, FindJobs, GetJob
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveAsNew, RedriveDead, Redriven
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.filters import JobSelection, check_id, check_reason, filter_of
+from aiojobs_lite.runner.filters import JobSelection, check_id, check_ids, check_reason, filter_of
 from aiojobs_lite.runner.orders import follow_cancel, not_redriven, redrive_all_dead
 from aiojobs_lite.runner.redriving import RedriveOptions, check_changes, row_again
 from aiojobs_lite.runner.types import known_name, type_name
@@ -185,7 +185,7 @@ class Pages:
         self.query = filter_of(wanted)
         if ids is None and self.query == FindJobs():
             raise InvalidOption("ids", ids, "the ids of jobs, or a filter, such as type= or metadata=")
-        self._ids = None if ids is None else sorted({check_id(one) for one in check_each("ids", ids, "ids of jobs")})
+        self._ids = None if ids is None else sorted(check_ids(ids))
         self._limit = _MOST_MOVED if limit is None else check_whole("limit", limit, _MOST_MOVED)
         self._statuses = [one for one in statuses if self.query.status in (None, one)]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypedDict
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import InvalidOption, JobNotFound
-from aiojobs_lite.handlers.checks import check_aware, check_choice, check_storable
+from aiojobs_lite.handlers.checks import check_aware, check_choice, check_each, check_storable
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
@@ -118,6 +118,11 @@ def check_id(job_id: object) -> int:
     if abs(job_id) > LARGEST_INTEGER:
         raise JobNotFound(job_id)
     return job_id
+
+
+def check_ids(ids: object) -> set[int]:
+    """Checks that a value has ids of jobs; see `check_id`."""
+    return {check_id(one) for one in check_each("ids", ids, "ids of jobs")}
 
 
 def check_reason(reason: object) -> str | None:

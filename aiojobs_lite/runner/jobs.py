@@ -33,6 +33,7 @@ from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.filters import (
     Wanted,
     check_id,
+    check_ids,
     check_key_of,
     check_reason,
     check_wanted,
@@ -133,9 +134,7 @@ class StoredJobs(ManyJobs):
             InvalidOption: If they are no ids, or too many.
         """
         engine = self._access.engine
-        wanted = {check_id(one) for one in check_each("ids", ids, "ids of jobs")}
-        if len(wanted) > _LARGEST_PAGE:
-            raise InvalidOption("ids", f"{len(wanted):,} ids", f"at most {_LARGEST_PAGE:,}")
+        wanted = _check_ids(ids)
         return await engine.ask(GetJobs(wanted)) if wanted else {}
 
     async def moments(
@@ -183,9 +182,7 @@ class StoredJobs(ManyJobs):
         )
         if after is not None and not isinstance(after, Moment):
             raise InvalidOption("after", after, "the `next` of the page before")
-        wanted = None if ids is None else {check_id(one) for one in check_each("ids", ids, "ids of jobs")}
-        if wanted is not None and len(wanted) > _LARGEST_PAGE:
-            raise InvalidOption("ids", f"{len(wanted):,} ids", f"at most {_LARGEST_PAGE:,}")
+        wanted = None if ids is None else _check_ids(ids)
         size = check_whole("limit", limit, _LARGEST_PAGE)
         return await engine.ask(ListMoments(of_type, listed, size, after, first, last, wanted, check_wanted(metadata)))
 
@@ -362,3 +359,11 @@ class StoredJobs(ManyJobs):
         except (StoreError, RunnerError, TimeoutError):
             return None
         return None if job is None else Peeked(job, engine.now(), engine.is_clock_replaced)
+
+
+def _check_ids(ids: Iterable[int]) -> set[int]:
+    """The ids of jobs, at most those of a page."""
+    wanted = check_ids(ids)
+    if len(wanted) > _LARGEST_PAGE:
+        raise InvalidOption("ids", f"{len(wanted):,} ids", f"at most {_LARGEST_PAGE:,}")
+    return wanted
