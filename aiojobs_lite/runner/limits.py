@@ -70,7 +70,7 @@ class JobLimits:
             InvalidOption: If one has no name, or is of the other kind than the one of its name that is stored.
         """
         engine, wanted = self._access.engine, tuple([_check_named(limit) for limit in limits])
-        known = {row.name: row for row in await engine.ask(ListLimits()) if row.key is None}
+        known = await _of_all_keys(engine)
         for limit, stored in zip(limits, wanted, strict=True):
             before = known.get(stored.name)
             if before is not None and (before.per is None) != (stored.per is None):
@@ -187,10 +187,11 @@ class JobLimits:
             UnknownLimit: If the database has none of this name.
             InvalidOption: If the key cannot be one, or the limit is no rate.
         """
-        if (await self.get(limit, key=key)).state.per is None:
+        engine, wanted_key, name = self._access.engine, _check_one_key(key), _check_name(limit)
+        stored = (await _of_all_keys(engine)).get(name)
+        if stored is not None and stored.per is None:
             raise InvalidOption("limit", limit, "the name of a rate: a limit counts what runs")
-        engine, wanted_key = self._access.engine, _check_one_key(key)
-        await _carry_out(engine, limit, engine.write(RestartRate(limit, wanted_key)), RateRestarted(limit, wanted_key))
+        await _carry_out(engine, limit, engine.write(RestartRate(name, wanted_key)), RateRestarted(name, wanted_key))
 
 
 async def _carry_out(
@@ -206,6 +207,11 @@ def _check_named(limit: object) -> StoredLimit:
     if not isinstance(limit, Limit | Rate) or limit.name is None:
         raise InvalidOption("limits", limit, "a Limit or Rate with a name=, which job types share")
     return stored_limit(limit, "")
+
+
+async def _of_all_keys(engine: Engine) -> dict[str, LimitRow]:
+    """What is stored of each limit for all keys, by its name."""
+    return {row.name: row for row in await engine.ask(ListLimits()) if row.key is None}
 
 
 async def _unknown(engine: Engine, limit: str) -> UnknownLimit:
