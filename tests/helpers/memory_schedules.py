@@ -98,12 +98,12 @@ def fire_tick(phases: MemoryPhases, write: FireTick) -> TickAnswer:
         return TickAnswer("changed")
     if schedule.paused_since is not None:
         return TickAnswer("paused")
-    if write.revision is not None and schedule.next_tick < write.next_tick:
-        schedule = schedule._replace(moved_at=max(phases.now, write.worked_out_at))
-    if (schedule.expression, schedule.tz) == (write.expression, write.tz):
-        schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
-    elif schedule.next_tick < phases.now - ABANDONED_AFTER_US:
-        schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
+    is_its_rule = (schedule.expression, schedule.tz) == (write.expression, write.tz)
+    if is_its_rule or schedule.next_tick < phases.now - ABANDONED_AFTER_US:
+        if write.revision is not None and schedule.next_tick < write.next_tick:
+            schedule = schedule._replace(moved_at=max(phases.now, write.worked_out_at))
+        next_tick = max(schedule.next_tick, write.next_tick) if is_its_rule else write.next_tick
+        schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=next_tick)
     schedules[write.schedule] = schedule
     if (write.schedule, write.tick) in phases.rows.ticks:
         return TickAnswer("duplicate")

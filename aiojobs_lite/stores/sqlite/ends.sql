@@ -87,7 +87,7 @@ INSERT INTO aiojobs_attempts (
 )
 SELECT
     id, :attempt, :outcome, started_at, :now, :owner, :error_type, :message, :traceback, :details,
-    iif(metadata IS NULL, NULL, type)
+    iif(metadata IS NOT NULL AND :outcome IN ('failed', 'timed_out', 'cancelled', 'lost'), type, NULL)
 FROM aiojobs_jobs
 WHERE id = :id;
 

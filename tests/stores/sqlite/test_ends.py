@@ -169,3 +169,15 @@ def test_only_its_owner_marks_an_attempt_as_interrupted(
     assert row(connection, job, "interrupted") == (0,)
     assert mark_interrupted(begin(), MarkInterrupted(job.id, job.attempt, job.owner))
     assert row(connection, job, "interrupted") == (1,)
+
+
+async def test_only_attempts_that_failed_are_listed_by_time(database: Path) -> None:
+    """A page costs its size, however many others were given back."""
+    async with opened(database) as store:
+        failed, snoozed, bare = await running(store, new(metadata="{}"), new(metadata="{}"), new())
+        await one(store, again(failed, outcome=Outcome.FAILED))
+        await one(store, again(snoozed, outcome=Outcome.SNOOZED))
+        await one(store, again(bare, outcome=Outcome.FAILED))
+    with connected(database) as connection:
+        found = connection.execute("SELECT job_id FROM aiojobs_attempts WHERE type IS NOT NULL").fetchall()
+    assert found == [(failed.id,)]
