@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 
 import anyio
@@ -17,7 +17,6 @@ from aiojobs_lite.runner.asgi import AsgiApp, Message, Receive, Send
 from aiojobs_lite.sizes import LARGEST_SIGNED_BODY_BYTES
 
 _POLICY_VIOLATION: Final = 1008  # of a websocket
-_RETRY_AFTER: Final = (b"retry-after", b"5")  # seconds
 
 
 class VerifyMiddleware:
@@ -27,7 +26,7 @@ class VerifyMiddleware:
     - A request without a valid signature is answered 401. Why, is in the log alone.
     - The application finds the `VerifiedMessage` as `request.state.verified_message`.
     - With an inbox, a message that was handled is answered 200, and nothing runs. While its handler runs, a repeat is
-      answered 503 with `Retry-After`: many senders give up at a 4xx, such as 409.
+      answered 503: many senders give up at a 4xx, such as 409.
 
     Args:
         app: The application, all of which is behind the signature.
@@ -92,7 +91,8 @@ class VerifyMiddleware:
             await _answer(send, 200, {"repeated": True})
             return
         if status is MessageStatus.RUNNING:
-            await _answer(send, 503, {"error": "the message is being handled"}, [_RETRY_AFTER])
+            # Without Retry-After: at short waits the attempts of a sender end before the lease of a process that died.
+            await _answer(send, 503, {"error": "the message is being handled"})
             return
         answer = _Answer(send, lambda: inbox.keep(key))
         try:
@@ -164,11 +164,9 @@ async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
         has_more = message.get("more_body", False)
 
 
-async def _answer(
-    send: Send, status: int, content: dict[str, Any], headers: Iterable[tuple[bytes, bytes]] = ()
-) -> None:
+async def _answer(send: Send, status: int, content: dict[str, Any]) -> None:
     body = json.dumps(content).encode()
     length = str(len(body)).encode()
-    all_headers = [(b"content-type", b"application/json"), (b"content-length", length), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": all_headers})
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -158,7 +158,7 @@ async def test_a_repeat_while_the_handler_runs_is_to_come_again() -> None:
         first = asyncio.create_task(post(client))
         await until(lambda: bool(handler.bodies))
         repeat = await post(client)
-        assert (repeat.status_code, repeat.headers["retry-after"]) == (503, "5")
+        assert (repeat.status_code, repeat.headers.get("retry-after")) == (503, None)
         assert repeat.json() == {"error": "the message is being handled"}
         handler.gate.set()
         assert (await first).json() == {"id": "msg_1"}
