@@ -23,6 +23,7 @@ def dependency_of(
         message = admit(body, request.headers.raw)
         if message is None:
             raise HTTPException(401, REFUSED)
+        request._body = body  # noqa: SLF001  # so that the endpoint may read it again: Starlette keeps it there itself
         return message
 
     return verified_message

@@ -17,6 +17,7 @@ from aiojobs_lite.runner.asgi import AsgiApp, Message, Receive, Send
 from aiojobs_lite.sizes import LARGEST_SIGNED_BODY_BYTES
 
 _POLICY_VIOLATION: Final = 1008  # of a websocket
+_OF_AN_INBOX: Final = ("begin", "keep", "release")
 
 
 class VerifyMiddleware:
@@ -48,6 +49,8 @@ class VerifyMiddleware:
     ) -> None:
         if not isinstance(verifier, Verifier):
             raise InvalidOption("verifier", verifier, "a Verifier of signatures")
+        if inbox is not None and (isinstance(inbox, type) or not all(hasattr(inbox, name) for name in _OF_AN_INBOX)):
+            raise InvalidOption("inbox", inbox, "an inbox, such as DatabaseInbox(runner), or None")
         self._app = app
         self._verifier = verifier
         self._inbox = inbox

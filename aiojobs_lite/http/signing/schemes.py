@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, NoReturn, Protocol
 
 from aiojobs_lite.clock import MICROSECONDS, to_datetime
 from aiojobs_lite.errors import InvalidOption, SignatureRefused
@@ -20,8 +20,27 @@ WINDOW_S: Final = 300
 _ID: Final = re.compile(r"[!-\-/-}]+")
 
 
+class NotRead:
+    """What FastAPI must not read from a request, as it does where the dependency is forgotten, or is not called.
+
+    Without it such an endpoint would run unverified: with a message of the forger's own, or with none.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> NoReturn:
+        """Refuses it.
+
+        Raises:
+            InvalidOption: Always, where the endpoint is declared.
+        """
+        expected = "Annotated[VerifiedMessage, Depends(verifier.dependency())] in an endpoint"
+        raise InvalidOption("annotation", VerifiedMessage, expected)
+
+
 @dataclass(frozen=True, slots=True)
-class VerifiedMessage:
+class VerifiedMessage(NotRead):
     """A message whose signature holds.
 
     Attributes:

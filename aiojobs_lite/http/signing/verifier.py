@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, SystemClock
 from aiojobs_lite.errors import InvalidOption, SignatureRefused
 from aiojobs_lite.handlers.checks import check_clock, check_whole
 from aiojobs_lite.http.signing.keys import STANDARD, SigningKeys
-from aiojobs_lite.http.signing.schemes import VerifiedMessage
+from aiojobs_lite.http.signing.schemes import NotRead, VerifiedMessage
 from aiojobs_lite.http.signing.signer import check_body, scheme_of
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.sizes import LARGEST_SIGNED_BODY_BYTES, LARGEST_VALUE_BYTES
+
+_HEADERS: Final = "names and values as text or bytes, a mapping or pairs of them"
 
 _log = get_log("http")
 
@@ -54,9 +56,10 @@ class Verifier:
         Raises:
             SignatureRefused: If the signature does not hold, whatever the reason.
         """
+        body = check_body(body)
         found = _picked(headers, self._scheme.headers)
         now = self._clock.now() // MICROSECONDS
-        return self._scheme.verify(self._keys, check_body(body), found, self.url, now)
+        return self._scheme.verify(self._keys, body, found, self.url, now)
 
     def admit(self, body: bytes, headers: Headers) -> VerifiedMessage | None:
         """The message, if its signature holds; else None, and the log has the reason, which no answer says."""
@@ -66,7 +69,9 @@ class Verifier:
             _log.warning("a message to %s was refused: %s", self.url, refused.reason)
             return None
 
-    def dependency(self, *, largest_body: int = LARGEST_SIGNED_BODY_BYTES) -> Callable[..., Awaitable[VerifiedMessage]]:
+    def dependency(
+        self, *, largest_body: Annotated[int, NotRead] = LARGEST_SIGNED_BODY_BYTES
+    ) -> Callable[..., Awaitable[VerifiedMessage]]:
         """A dependency of FastAPI that gives an endpoint the verified message.
 
         `message: Annotated[VerifiedMessage, Depends(verifier.dependency())]`. A request without a valid signature is
@@ -102,6 +107,8 @@ def _check_url(url: object) -> str:
 
 def _picked(headers: Headers, names: tuple[str, ...]) -> dict[str, str]:
     """These headers, each of which must be there once."""
+    if not isinstance(headers, Iterable):
+        raise InvalidOption("headers", headers, _HEADERS)
     pairs: Iterable[tuple[Any, Any]] = headers.items() if isinstance(headers, Mapping) else headers
     found: dict[str, str] = {}
     for given, value in pairs:
@@ -123,4 +130,4 @@ def _text(value: object) -> str:
         return value.decode("latin-1")
     if isinstance(value, str):
         return value
-    raise InvalidOption("headers", value, "names and values as text or bytes, a mapping or pairs of them")
+    raise InvalidOption("headers", value, _HEADERS)

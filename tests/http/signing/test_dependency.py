@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 
 from aiojobs_lite import InvalidOption
@@ -71,6 +71,39 @@ async def test_what_is_not_signed_or_too_large_runs_nothing(scheme: str, caplog:
     assert {(one.status_code, one.text) for one in refused} == {refusal}
     assert (large.status_code, large.json()) == (413, {"detail": "the body is too large"})
     assert (RAN, len([one for one in caplog.records if one.name.startswith("aiojobs_lite.")])) == ([], 3)
+
+
+def test_an_endpoint_that_would_run_unverified_cannot_be_declared() -> None:
+    """Without `Depends` the message was read from the body, and without its call the dependency let each request in."""
+    app, forgotten = FastAPI(), verifier("standard").dependency
+
+    async def reads(message: VerifiedMessage) -> None: ...
+
+    async def needs(message: Any) -> None: ...
+
+    reads.__annotations__["message"] = VerifiedMessage
+    needs.__annotations__["message"] = Annotated[VerifiedMessage, Depends(forgotten)]
+    wanted = r"expected Annotated\[VerifiedMessage, Depends\(verifier.dependency\(\)\)\] in an endpoint"
+    for declare in (
+        lambda: app.post("/reads")(reads),
+        lambda: app.post("/needs")(needs),
+        lambda: app.post("/depends", dependencies=[Depends(forgotten)])(lambda: None),
+    ):
+        with pytest.raises(InvalidOption, match=wanted):
+            declare()
+
+
+async def test_the_endpoint_may_read_the_body_again() -> None:
+    app, verified = FastAPI(), Depends(verifier("standard").dependency())
+
+    async def hook(request: Request) -> list[Any]:
+        return [(await request.body()).decode(), await request.json()]
+
+    hook.__annotations__["request"] = Request
+    app.post("/hooks", dependencies=[verified])(hook)
+    async with served(app) as address, httpx.AsyncClient(base_url=address) as client:
+        answer = await client.post("/hooks", content=BODY, headers=signed("standard"))
+    assert answer.json() == [BODY.decode(), {"user": 1}]
 
 
 async def test_it_works_below_the_middleware(caplog: pytest.LogCaptureFixture) -> None:

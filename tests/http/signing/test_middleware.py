@@ -15,8 +15,8 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from aiojobs_lite import InvalidOption
-from aiojobs_lite.http import Inbox, MemoryInbox, MessageStatus, VerifyMiddleware
+from aiojobs_lite import InvalidOption, JobRunner
+from aiojobs_lite.http import DatabaseInbox, Inbox, MemoryInbox, MessageStatus, VerifyMiddleware
 from tests.helpers.asgi_server import served
 from tests.helpers.signed import BODY, KEYS, SCHEMES, signed, verifier
 from tests.helpers.waiting import until
@@ -346,6 +346,12 @@ async def test_an_answer_after_a_failed_one_is_the_one_that_counts() -> None:
 def test_a_verifier_that_is_none_is_refused_when_the_application_is_made() -> None:
     with pytest.raises(InvalidOption, match="expected a Verifier of signatures"):
         VerifyMiddleware(app_of(Handler()), verifier=KEYS["standard"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("inbox", [JobRunner(":memory:"), DatabaseInbox, True])
+def test_an_inbox_that_is_none_is_refused_when_the_application_is_made(inbox: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"inbox=.*: expected an inbox, such as DatabaseInbox\(runner\), or None"):
+        VerifyMiddleware(app_of(Handler()), verifier=verifier("standard"), inbox=inbox)
 
 
 @pytest.mark.parametrize("largest", [0, -1, True, "1", 2**40])

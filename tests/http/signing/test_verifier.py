@@ -136,6 +136,10 @@ def test_what_is_no_request_is_an_error_of_the_program(scheme: str) -> None:
         verifier(scheme).verify("text", signed(scheme))  # type: ignore[arg-type]
     with pytest.raises(InvalidOption, match="names and values as text or bytes, a mapping or pairs of them"):
         verifier(scheme).verify(BODY, {HEADERS[scheme][0]: 7})  # type: ignore[arg-type]
+    with pytest.raises(InvalidOption, match="headers=None: expected names and values"):
+        verifier(scheme).verify(BODY, None)  # type: ignore[arg-type]
+    with pytest.raises(InvalidOption, match=r"body={.*: expected bytes"):
+        verifier(scheme).verify(signed(scheme), BODY)  # type: ignore[arg-type]
     with pytest.raises(InvalidOption, match="body='text'"):
         Signer(KEYS[scheme], scheme=scheme).sign("text", message_id="msg_1", url=URL)  # type: ignore[arg-type]
 
