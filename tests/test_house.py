@@ -309,8 +309,8 @@ MOST_INTRUDERS = 9  # modules of tests
 
 
 def test_only_the_probe_and_a_few_tests_reach_into_private_parts_of_others() -> None:
-    """The linter finds each place. What is excepted line by line in the package are parts of Python, of aiosqlite and of
-    Starlette; in the tests each such line has its reason.
+    """The linter finds each place. What is excepted line by line in the package are parts of Python, of aiosqlite and
+    of Starlette; in the tests each such line has its reason.
     """
     lint = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
     allowed = {path for path, rules in lint["per-file-ignores"].items() if "SLF001" in rules}

@@ -18,6 +18,9 @@ from aiojobs_lite.sizes import (
 from aiojobs_lite.text import make_storable, show
 
 _REGISTER: Final = "Register it in a runner: JobRunner(jobs=[...])."
+_SMALLER: Final = (
+    "store the data elsewhere and enqueue its path or key, or declare the job with a larger largest_payload="
+)
 
 
 class EnqueueError(AiojobsError):
@@ -164,14 +167,13 @@ class PayloadTooLarge(EnqueueError, ValueError):
         limit: The largest size allowed, in bytes.
     """
 
-    def __init__(self, job_type: str, size: int, limit: int) -> None:
+    def __init__(self, job_type: str, size: int, limit: int, what: str = "payload", advice: str = _SMALLER) -> None:
         self.job_type = job_type
         self.size = size
         self.limit = limit
         super().__init__(
-            f"{job_type!r}: the payload has {size:,} bytes, at most {limit:,} are allowed. "
-            "Nothing was enqueued: store the data elsewhere and enqueue its path or key, or declare the job with a "
-            "larger largest_payload=."
+            f"{job_type!r}: the {what} has {size:,} bytes, at most {limit:,} are allowed. "
+            f"Nothing was enqueued: {advice}."
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Unpack, cast
 
-from aiojobs_lite.errors import InvalidPayload
+from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.job_type import BoundJob, ConfiguredJob, JobType
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, check_together
 from aiojobs_lite.handlers.publish import Publish
@@ -17,6 +18,8 @@ from aiojobs_lite.model.payloads import arguments_of
 
 DELIVERY: Final = "http.delivery"
 """The name of the job type of deliveries."""
+
+_SMALLER: Final = "store the data elsewhere and send its URL, or give Http a larger largest_body="
 
 
 class Request(ConfiguredJob[[], DeliveryResult]):
@@ -63,9 +66,11 @@ class DeliveryType(JobType[..., DeliveryResult]):
     Attributes:
         check: Checks by the settings of deliveries, such as `allow_http`, whether they may go to a URL, which is given
             with the option that it comes from.
+        largest_body: Most bytes of a body that is published.
     """
 
     check: Callable[[str, str], None]
+    largest_body: int
 
     def request(self, publish: Publish) -> Request:
         """The delivery of what is published.
@@ -75,6 +80,7 @@ class DeliveryType(JobType[..., DeliveryResult]):
             PayloadTooLarge: If it is larger than deliveries may be.
         """
         self.check("url", publish.url)
+        self._check_size(publish.arguments)
         for option in ("callback", "failure_callback"):
             if (callback := publish.arguments.get(option)) is not None:
                 self.check(option, callback["arguments"]["url"])
@@ -93,3 +99,9 @@ class DeliveryType(JobType[..., DeliveryResult]):
         """The delivery with these arguments and options, as another one has them, which was checked."""
         how = check_together(AS_DECLARED.extended(self, cast("EnqueueOptions", options)))
         return Request(self, how, self.signature.dump((), arguments))
+
+    def _check_size(self, arguments: Mapping[str, Any]) -> None:
+        text = arguments.get("secret_body") or arguments.get("body", "")
+        size = len(base64.b64decode(text) if arguments.get("is_base64") else text.encode())
+        if size > self.largest_body:
+            raise PayloadTooLarge(self.name, size, self.largest_body, "body", _SMALLER)

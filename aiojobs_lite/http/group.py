@@ -29,7 +29,7 @@ from aiojobs_lite.sizes import LARGEST_DELIVERED_BODY_BYTES, LARGEST_VALUE_BYTES
 
 _MOST_PER_HOST: Final = 10_000
 _LONGEST_USER_AGENT_CHARS: Final = 200
-_BASE64: Final = 4 / 3
+_ESCAPED: Final = 6  # what JSON makes of one control character
 _BESIDE_THE_BODY_BYTES: Final = 128 * 1024  # of a payload: headers, URL, callbacks
 
 
@@ -169,7 +169,7 @@ class Http(Jobs):
         if per_host is not None:
             limits = [Limit(check_whole("per_host", per_host, _MOST_PER_HOST), key=host, name=PER_HOST_LIMIT)]
         self.largest_body = body = check_whole("largest_body", given["largest_body"], LARGEST_VALUE_BYTES // 2)
-        largest_payload = int(body * _BASE64) + _BESIDE_THE_BODY_BYTES
+        largest_payload = min(body * _ESCAPED + _BESIDE_THE_BODY_BYTES, LARGEST_VALUE_BYTES)
         died: JobType[..., None] = JobType(self._deliverer.report_death, name="http.dead", max_attempts=100)
         made = DeliveryType(
             self._deliverer.deliver,
@@ -181,7 +181,7 @@ class Http(Jobs):
             secret=["secret_headers", "secret_body"],
             on_dead=died,
         )
-        made.check = self._check
+        made.check, made.largest_body = self._check, body
         self._deliverer.job_type = made
         self.fan_out = FanOut(made, largest_payload)
         for one in (made, died, self.fan_out.job_type):

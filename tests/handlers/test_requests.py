@@ -12,6 +12,7 @@ from aiojobs_lite.handlers.requests import DELIVERY, DeliveryType
 from aiojobs_lite.http import Http
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.payloads import arguments_of
+from aiojobs_lite.sizes import LARGEST_DELIVERED_BODY_BYTES
 
 URL = "https://example.com/hook"
 
@@ -58,10 +59,17 @@ def test_each_option_is_checked_at_the_door_those_of_callbacks_too(options: dict
 
 
 def test_a_delivery_that_is_too_large_is_refused() -> None:
-    http = Http(largest_body=1000)
-    http.request(URL, content=b"\xff" * 1000)
-    with pytest.raises(PayloadTooLarge):
-        http.request(URL, content="x" * 200_000)
+    http, text = Http(largest_body=1000), "'http.delivery': the body has 1,001 bytes, at most 1,000 are allowed."
+    for content in (b"\xff", "x", '"', "\x01", "\x00"):  # JSON makes more of some
+        for is_secret in (False, True):
+            http.request(URL, content=content * 1000, secret_body=is_secret)
+            with pytest.raises(PayloadTooLarge, match=f"{text} .* send its URL, or give Http a larger largest_body="):
+                http.request(URL, content=content * 1001, secret_body=is_secret)
+
+
+def test_a_body_of_the_largest_size_fits_whatever_it_holds() -> None:
+    Http().request(URL, json=["a"] * (LARGEST_DELIVERED_BODY_BYTES // 4 - 1))
+    Http().request(URL, content="\x01" * LARGEST_DELIVERED_BODY_BYTES)
 
 
 def test_a_callback_has_a_type_of_its_body_unless_it_says_another() -> None:
