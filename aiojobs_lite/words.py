@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar, cast
 
@@ -13,6 +14,10 @@ from aiojobs_lite.errors import InvalidOption
 K = TypeVar("K", bound=type)
 JOB_WORD: Final = "{job}"
 """Stands for a job type in what our word is."""
+
+_SECRET: Final = re.compile("auth|token|secret|passw|credential|cookie|header|sign|current_key|next_key")
+_KEYS_OF_SIGNATURES: Final = ("whsec_", "sig_")
+_HIDDEN: Final = "***"
 
 _KEYS: Final = "keys field fields by on group_by group partition partition_key"
 _EVERYWHERE: Final = "nothing: it holds over all runners of the database"
@@ -113,7 +118,7 @@ def refuse_other_words(given: Mapping[str, Any], taken: Collection[str], words: 
         words: What another word means at this place; `JOB_WORD` stands for a job type.
 
     Raises:
-        InvalidOption: If one of them is not; it names the one that was meant.
+        InvalidOption: If one of them is not; it names the one that was meant, and shows nothing that may be secret.
     """
     for word, value in given.items():
         if word in taken:
@@ -122,7 +127,9 @@ def refuse_other_words(given: Mapping[str, Any], taken: Collection[str], words: 
         if ours is None:
             close = difflib.get_close_matches(word, taken, n=1)
             ours = f"the option {close[0]}" if close else f"one of {', '.join(sorted(taken))}"
-        raise InvalidOption(word, value, ours.replace(JOB_WORD, "job_type"))
+        is_key = isinstance(value, str) and value.startswith(_KEYS_OF_SIGNATURES)
+        shown = _HIDDEN if is_key or _SECRET.search(word) else value  # which would be in the log with the error
+        raise InvalidOption(word, shown, ours.replace(JOB_WORD, "job_type"))
 
 
 def answers(words: Mapping[str, str]) -> Callable[[K], K]:

@@ -123,18 +123,46 @@ HABITS: Final[Mapping[str, str]] = _by_word(_OF_A_RUNNER, _OF_A_SCHEDULE, _OF_AN
 """A word for an option -> how it is said in this library; `{job}` stands for the job type."""
 
 _OF_A_PUBLISH: Final = ("delay", "at", "idempotency_key", "label", "metadata", "priority")
+_OF_A_REQUEST: Final = ("unique", "debounce", "throttle", "expires", "after")
+_ATTEMPTS: Final = "max_attempts=, which counts the first attempt too"
 
 HABITS_OF_PUBLISHES: Final[Mapping[str, str]] = _by_word(
     {f"the option {one}": _OF_AN_ENQUEUE[f"{{job}}.using({one}=...)"] for one in _OF_A_PUBLISH},
     {
+        f"runner.enqueue(http.request(url, ...).using({one}=...))": _OF_AN_ENQUEUE[f"{{job}}.using({one}=...)"]
+        for one in _OF_A_REQUEST
+    },
+    {
+        "runner.enqueue(http.request(url, ...).using(limits=[...]))": "limits flow_control queue queue_name rate_limit",
+        "the option idempotency_key": "deduplication_id",
+        "the option at": "not_before",
+        "the option failure_callback": "on_failure on_error failure_url",
+        "the option callback": "on_success callback_url success_callback",
+        'headers={"Content-Type": ...}': "content_type mimetype media_type",
+        "Http(ssl_context=...)": "verify verify_ssl ssl cert",
+        "runner.publish_cron(name, expression, url, tz=...)": "timezone time_zone tz cron",
         "json=, form= or content=": "data body payload",
         "secret_headers=": "auth token authorization",
         "a URL with it": "params query",
-        "max_attempts=, which counts the first attempt too": "retries max_retries max_tries tries attempts retry",
+        _ATTEMPTS: "retries max_retries max_tries tries attempts retry",
         "the option backoff": "retry_delay retry_backoff",
     },
 )
 """The same among the options of what is published to a URL."""
+
+HABITS_OF_HTTP: Final[Mapping[str, str]] = by_word(
+    {
+        "signer=Signer(SigningKeys(...))": "key keys signing_key signing_keys secret webhook_secret sign",
+        "the option per_host": "concurrency max_concurrency limit limit_per_host connections",
+        _ATTEMPTS: "retries max_retries max_tries tries attempts retry",
+        "the option backoff": "retry_delay retry_backoff",
+        "the option ssl_context": "verify verify_ssl ssl cert",
+        "headers= of each publish": "headers default_headers",
+        "nothing: no proxy is used": "proxy proxies trust_env",
+        "JobRunner(deps=...)": "deps",
+    }
+)
+"""The same among the options of `Http`."""
 
 HABITS_OF_LISTENERS: Final[Mapping[str, str]] = {
     **HABITS,

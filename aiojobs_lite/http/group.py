@@ -12,7 +12,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_choice, check_flag, check_text, check_whole
 from aiojobs_lite.handlers.group import Jobs
-from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.habits import HABITS_OF_HTTP, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.publish import PublishOptions, Rules, publish_of
 from aiojobs_lite.handlers.requests import DELIVERY, DeliveryType, Request
@@ -99,12 +99,12 @@ class Http(Jobs):
     """
 
     def __init__(self, **options: Unpack[HttpOptions]) -> None:
-        refuse_unknown(options, HttpOptions.__optional_keys__)
+        refuse_unknown(options, HttpOptions.__optional_keys__, HABITS_OF_HTTP)
         given = cast("HttpOptions", {**DEFAULTS, **options})
         self._allow_http = check_flag("allow_http", given["allow_http"])
         self._allow_private = check_flag("allow_private", given["allow_private"])
         session = partial(
-            open_session, allow_private=self._allow_private, resolver=given["resolver"],
+            open_session, allow_private=self._allow_private, resolver=_resolver(given["resolver"]),
             ssl_context=_ssl_context(given["ssl_context"]),
         )  # fmt: skip
         breaker = _breaker(given["breaker"])
@@ -192,6 +192,12 @@ class Http(Jobs):
 def host(arguments: Mapping[str, Any]) -> str:
     """The host of a delivery: the key of its limit."""
     return host_of(arguments["url"])
+
+
+def _resolver(value: object) -> object:
+    if value is not None and (isinstance(value, type) or not callable(getattr(value, "resolve", None))):
+        raise InvalidOption("resolver", value, "an AbstractResolver of aiohttp, or None")
+    return value
 
 
 def _ssl_context(value: object) -> SSLContext | None:

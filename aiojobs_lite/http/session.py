@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from ssl import SSLContext
 from typing import Any, Final, NamedTuple
 
+from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.http.addresses import is_public
 from aiojobs_lite.http.lookups import Lookups
 from aiojobs_lite.model.delivery import DeliveryResult
@@ -125,7 +126,10 @@ async def open_session(
       come there, and no time lies between the look and the connect.
     - It follows no redirect, keeps no cookie, decompresses nothing, and knows no proxy, of the environment either.
     """
-    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415  # the extra
+    try:
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415  # the extra
+    except ModuleNotFoundError as error:
+        raise InvalidOption("jobs", "Http()", 'the extra to be installed: pip install "aiojobs_lite[http]"') from error
 
     def make_socket(info: Any) -> socket.socket:
         family, kind, protocol, _, address = info

@@ -19,6 +19,7 @@ _SHORTEST_TOKEN_CHARS: Final = 16
 _LONGEST_TOKEN_CHARS: Final = 1_000
 _SHORTEST_WINDOW_S: Final = 0.001
 _HIDDEN: Final = "***"
+_HABITS: Final = dict.fromkeys(("keys", "signing_keys", "signer"), 'current_key="sig_...", next_key="sig_..."')
 
 
 class QStashOptions(TypedDict, total=False):
@@ -80,7 +81,7 @@ def settings_of(options: QStashOptions) -> QStashSettings:
     Raises:
         InvalidOption: If one of them cannot work, or there is none of this name. No token and no key is shown.
     """
-    refuse_unknown(options, QStashOptions.__optional_keys__)
+    refuse_unknown(options, QStashOptions.__optional_keys__, _HABITS)
     given = cast("QStashOptions", {**QSTASH_DEFAULTS, **options})
     is_development = check_flag("development", given["development"])
     if is_development:

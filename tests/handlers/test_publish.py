@@ -148,7 +148,13 @@ def test_what_cannot_work_is_refused_by_the_name_of_its_option(
 def test_an_option_of_another_library_is_answered_and_all_there_are_are_those_of_the_class() -> None:
     for word, ours in {
         "data": "json=, form= or content=",
-        "auth": "secret_headers=",
+        "not_before": "the option at",
+        "deduplication_id": "the option idempotency_key",
+        "on_failure": "the option failure_callback",
+        "content_type": 'headers={"Content-Type": ...}',
+        "timezone": "runner.publish_cron(name, expression, url, tz=...)",
+        "unique": "runner.enqueue(http.request(url, ...).using(unique=...))",
+        "flow_control": "runner.enqueue(http.request(url, ...).using(limits=[...]))",
         "params": "a URL with it",
         "retries": "max_attempts=, which counts the first attempt too",
         "max_retries": "max_attempts=, which counts the first attempt too",
@@ -159,6 +165,9 @@ def test_an_option_of_another_library_is_answered_and_all_there_are_are_those_of
         with pytest.raises(InvalidOption) as caught:
             publish_of(URL, {word: 3})
         assert str(caught.value) == f"{word}=3: expected {ours}."
+    for word, ours in {"auth": "secret_headers=", "proxy_token": "one of at, .*"}.items():
+        with pytest.raises(InvalidOption, match=f"{word}='[*]{{3}}': expected {ours}"):
+            publish_of(URL, {word: "hunter2"})
     with pytest.raises(InvalidOption, match=r"^methods='PUT': expected the option method\.$"):
         publish_of(URL, {"methods": "PUT"})
     own = set(Publish.__dataclass_fields__) - {"url", "_", "arguments", "options"}

@@ -49,7 +49,12 @@ def test_deliveries_are_counted_by_the_host_of_their_url() -> None:
         ({"user_agent": "a\n"}, "user_agent", "1 to 200 printable characters"),
         ({"breaker": 10}, "breaker", "a Breaker, such as"),
         ({"ssl_context": True}, "ssl_context", "an ssl.SSLContext, or None"),
+        ({"resolver": {}}, "resolver", "an AbstractResolver of aiohttp, or None"),
         ({"per_hots": 3}, "per_hots", "the option per_host."),
+        ({"retries": 3}, "retries", "retries=3: expected max_attempts=, which counts the first attempt too."),
+        ({"signing_key": "x"}, "signing_key", "signing_key='***': expected signer=Signer(SigningKeys(...))."),
+        ({"key": "whsec_x"}, "key", "key='***': expected signer=Signer(SigningKeys(...))."),
+        ({"headers": {"Cookie": "x"}}, "headers", "headers='***': expected headers= of each publish."),
     ],
 )  # fmt: skip
 def test_an_option_that_cannot_work_is_refused(options: dict[str, Any], option: str, problem: str) -> None:
@@ -93,6 +98,6 @@ def test_one_runner_has_one_group_of_deliveries() -> None:
 
 async def test_without_the_extra_a_runner_that_delivers_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    with pytest.raises(ResourceFailed, match="HttpSession") as caught:
+    with pytest.raises(ResourceFailed, match=r'pip install "aiojobs_lite\[http\]"') as caught:
         await JobRunner(":memory:", jobs=[Http()]).start()
-    assert isinstance(caught.value.__cause__, ImportError)
+    assert isinstance(caught.value.__cause__, InvalidOption)

@@ -56,6 +56,7 @@ def test_development_mode_has_the_public_token_and_keys() -> None:
         ({"token": TOKEN, "deduplicate_for": 0}, "deduplicate_for", "from 1ms"),
         ({"token": TOKEN, "largest_request": 0}, "largest_request", "a whole number from 1"),
         ({"token": TOKEN, "tokens": 1}, "tokens", "token"),
+        ({"token": TOKEN, "signer": "secret"}, "signer", 'current_key="sig_...", next_key="sig_..."'),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_and_no_secret_is_shown(options: Any, option: str, expected: str) -> None:
