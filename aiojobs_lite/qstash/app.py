@@ -57,6 +57,12 @@ _STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
 _READING: Final = frozenset({"GET"})
 _NAMES_OF_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PART: Final = re.compile(r"\{(\w+)(?::(rest|raw))?\}")
+_NO_PATH: Final = (
+    "there is no such path: QSTASH_URL of a client is the URL of the mount, without /v2, and a slash at the end counts"
+)
+_OTHER_DELIVERIES: Final = (
+    "the runner has other deliveries, or none: JobRunner(jobs=[http]) and qstash_app(runner, http) take the same Http"
+)
 _POLICY_VIOLATION: Final = 1008  # of a websocket
 
 
@@ -107,7 +113,8 @@ class QStashApp:
             status = next(status for kind, status in _STATUSES if isinstance(error, kind))
             after = error.retry_after if isinstance(error, QueueFull) else math.inf
             headers = {"Retry-After": str(math.ceil(after))} if math.isfinite(after) else None
-            return answer({"error": str(error)}, status, headers)
+            text = _OTHER_DELIVERIES if isinstance(error, UnknownJobType) else str(error)
+            return answer({"error": text}, status, headers)
 
     def _admit(self, request: Request) -> Route:
         """The route of a request whose client is let in."""
@@ -147,7 +154,7 @@ class QStashApp:
             allowed.append(route.method)
         if allowed:
             raise ApiError(405, f"{request.method} is not for this path", {"Allow": ", ".join(sorted({*allowed}))})
-        raise ApiError(404, "there is no such path, nor is a slash at its end left out")
+        raise ApiError(404, _NO_PATH)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

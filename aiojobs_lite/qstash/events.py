@@ -125,7 +125,7 @@ def _said(moment: Moment, job: Job, state: str) -> dict[str, Any]:
         past = job.history[-1]
     details = {} if past is None else past.details or {}
     error = None if past is None else details.get("error") or past.message or past.outcome.value
-    if state == "FAILED":
+    if state == "FAILED" and not details:  # else the receiver's answer is why
         error = job.error or job.reason or error
     return {**_answered(details), "error": error, "nextDeliveryTime": _next(job, past) if state != "FAILED" else None}
 

@@ -160,10 +160,10 @@ class _Reader:
             raise _refusal(name, value, " or ".join(_METHODS))
         return None if value is None else value.upper()
 
-    def whole(self, name: str, most: int) -> int | None:
+    def whole(self, name: str, most: int, what: str = "a whole number") -> int | None:
         value = self.text(name)
         if value is not None and (not _WHOLE.fullmatch(value) or int(value) > most):
-            raise _refusal(name, value, f"a whole number from 0 to {most:,}")
+            raise _refusal(name, value, f"{what} from 0 to {most:,}")
         return None if value is None else int(value)
 
     def duration(self, name: str, *, least: int = 0) -> int | None:
@@ -176,7 +176,7 @@ class _Reader:
         return found
 
     def instant(self, name: str) -> datetime | None:
-        value = self.whole(name, LAST_INSTANT // MICROSECONDS)
+        value = self.whole(name, LAST_INSTANT // MICROSECONDS, "whole seconds since 1970,")
         return None if value is None else to_datetime(value * MICROSECONDS)
 
     def expression(self, name: str) -> str | None:

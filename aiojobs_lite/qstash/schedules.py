@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aiojobs_lite.errors import JobNotFound
+from aiojobs_lite.errors import JobNotFound, ScheduleNotFound
 from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.http.fan_out import FAN_OUT
 from aiojobs_lite.model.job import Job, Status
@@ -70,29 +71,40 @@ async def show_schedules(api: Api, request: Request) -> Response:
 
 async def show_schedule(api: Api, request: Request) -> Response:
     """One schedule."""
-    return answer(await _shown(api, await api.runner.schedules.get(_name(request))))
+    with _named(request) as name:
+        return answer(await _shown(api, await api.runner.schedules.get(name)))
 
 
 async def remove_schedule(api: Api, request: Request) -> Response:
     """Deletes a schedule. Its messages stay."""
-    await api.runner.schedules.delete(_name(request))
+    with _named(request) as name:
+        await api.runner.schedules.delete(name)
     return answer()
 
 
 async def stop_schedule(api: Api, request: Request) -> Response:
     """Has a schedule publish nothing until it is resumed."""
-    await api.runner.schedules.pause(_name(request))
+    with _named(request) as name:
+        await api.runner.schedules.pause(name)
     return answer()
 
 
 async def continue_schedule(api: Api, request: Request) -> Response:
     """Has a schedule publish again."""
-    await api.runner.schedules.resume(_name(request))
+    with _named(request) as name:
+        await api.runner.schedules.resume(name)
     return answer()
 
 
-def _name(request: Request) -> str:
-    return _PREFIX + given_name("schedule id", request.path_params["id"])
+@contextmanager
+def _named(request: Request) -> Iterator[str]:
+    """The name of a schedule in the database; an error has its id alone."""
+    schedule_id = given_name("schedule id", request.path_params["id"])
+    try:
+        yield _PREFIX + schedule_id
+    except ScheduleNotFound:
+        problem = f"there is no schedule {schedule_id!r}: POST /v2/schedules/<destination> makes it"
+        raise ApiError(404, problem) from None
 
 
 async def _bound(api: Api, outgoing: Outgoing) -> BoundJob[Any]:

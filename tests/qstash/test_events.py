@@ -92,6 +92,19 @@ async def test_a_message_that_dies_has_failed_once_and_no_retry_after_its_last_e
         assert await states(made.api) == []
 
 
+@pytest.mark.parametrize("headers", [{}, {"Upstash-NonRetryable-Error": "true"}])
+async def test_a_message_that_has_failed_says_what_the_receiver_answered(headers: dict[str, str]) -> None:
+    http = unbroken()
+    runner = JobRunner(":memory:", jobs=[http])
+    async with endpoint(reply(489, b"no", **headers)) as receiver, serving(runner, http) as api:
+        await published(api, receiver.url, Retries="0")
+        await runner.run_until_idle()
+        failed, error = (await listed(api))[:2]
+        assert (failed["state"], failed["responseStatus"]) == ("FAILED", 489)
+        assert failed["error"] == error["error"]
+        assert failed["error"].startswith("the receiver answered 489")
+
+
 async def test_a_message_is_cancelled_before_and_while_it_is_delivered() -> None:
     begun = asyncio.Event()
 

@@ -113,8 +113,8 @@ def test_all_headers_are_forwarded_but_those_of_the_connection_the_options_and_t
     [
         ("Upstash-Method", "HEAD", "GET or POST or PUT or PATCH or DELETE"),
         ("Upstash-Delay", "1x", "whole numbers with the units d, h, m or s"),
-        ("Upstash-Not-Before", "soon", "a whole number from 0 to"),
-        ("Upstash-Not-Before", "999999999999999", "a whole number from 0 to"),
+        ("Upstash-Not-Before", "soon", "whole seconds since 1970, from 0 to"),
+        ("Upstash-Not-Before", "999999999999999", "whole seconds since 1970, from 0 to"),
         ("Upstash-Retries", "-1", "a whole number from 0 to 10,000"),
         ("Upstash-Retries", "10001", "a whole number from 0 to 10,000"),
         ("Upstash-Retries", "\u0663", "a whole number from 0 to 10,000"),

@@ -18,6 +18,7 @@ from tests.helpers.qstash import serving
 from tests.helpers.waiting import until
 
 URL = "https://a.example/hook"
+UNKNOWN = {"error": "there is no schedule 's': POST /v2/schedules/<destination> makes it"}
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -114,7 +115,8 @@ async def test_the_same_id_replaces_the_schedule_wholly_and_keeps_its_pause() ->
         assert found["isPaused"] is True
         assert (await api.delete("/v2/schedules/s")).status_code == 200
         for method, path in (("GET", "s"), ("DELETE", "s"), ("PATCH", "s/pause"), ("POST", "s/resume")):
-            assert (await api.request(method, f"/v2/schedules/{path}")).status_code == 404
+            found = await api.request(method, f"/v2/schedules/{path}")
+            assert (found.status_code, found.json()) == (404, UNKNOWN)
         assert (await api.get("/v2/schedules")).json() == []
 
 
