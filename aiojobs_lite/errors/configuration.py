@@ -50,8 +50,8 @@ class DuplicateJobType(ConfigurationError):
     def __init__(self, job_type: str, first: str, second: str, *, is_same_code: bool = False) -> None:
         self.job_type = job_type
         advice = (
-            "It is the same code, which ran twice: import its module under one name only; after a reload, or in a "
-            "notebook, run the line again that makes the JobRunner."
+            "It is the same code, which ran twice: import its module under one name only, and make a group such as "
+            "Http() once; after a reload, or in a notebook, run the line again that makes the JobRunner."
             if is_same_code
             else 'Give one of them another name: @job(name="...").'
         )

@@ -118,7 +118,10 @@ def _keys(given: QStashOptions) -> SigningKeys | None:
         if following is not None:
             raise InvalidOption("next_key", _HIDDEN, "none without current_key")
         return None
-    keys = SigningKeys(current, following)
+    try:
+        keys = SigningKeys(current, following)
+    except InvalidOption as error:
+        raise InvalidOption(f"{error.option}_key", _HIDDEN, error.expected) from None
     if keys.scheme != UPSTASH:
         raise InvalidOption("current_key", _HIDDEN, "a key of Upstash: sig_ and at least 28 characters")
     return keys

@@ -53,8 +53,8 @@ def test_two_handlers_under_one_name_are_refused_and_the_first_stays() -> None:
 
 
 SAME_CODE = (
-    "It is the same code, which ran twice: import its module under one name only; after a reload, or in a notebook, "
-    "run the line again that makes the JobRunner."
+    "It is the same code, which ran twice: import its module under one name only, and make a group such as Http() "
+    "once; after a reload, or in a notebook, run the line again that makes the JobRunner."
 )
 ANOTHER_NAME = 'Give one of them another name: @job(name="...").'
 

@@ -92,7 +92,7 @@ def test_every_option_is_documented() -> None:
 
 
 def test_one_runner_has_one_group_of_deliveries() -> None:
-    with pytest.raises(DuplicateJobType, match=r"'http\.delivery' is declared twice"):
+    with pytest.raises(DuplicateJobType, match=r"'http\.delivery' is declared twice.* Http\(\) once"):
         JobRunner(":memory:", jobs=[Http(), Http()])
 
 
