@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import AsyncGenerator, Awaitable, Generator
+from functools import lru_cache
 from typing import Any, Final
 
 from aiojobs_lite.handlers.job_type import JobType
@@ -15,6 +17,8 @@ NOT_KEPT: Final = "the result was not kept: "
 PLAIN: Final = frozenset({str, int, dict, list, bool, float, type(None)})
 """Of what is no unfinished work, the kinds that nearly all results are."""
 
+_MOST_KINDS: Final = 256  # of which is known that no value of them is unfinished work
+
 
 def refuse_unfinished(value: Any) -> Any:
     """What a handler returned, or a function that is called as a step.
@@ -23,7 +27,7 @@ def refuse_unfinished(value: Any) -> Any:
         TypeError: If it is a coroutine, another awaitable or a generator: that is a job that was not done. Or if it is
             a signal such as `Retry`, which is to be raised.
     """
-    if type(value) in PLAIN:
+    if type(value) in PLAIN or _is_harmless(type(value)):
         return value
     if isinstance(value, Signal) or (isinstance(value, type) and issubclass(value, Signal)):
         kind = value if isinstance(value, type) else type(value)
@@ -40,6 +44,12 @@ def refuse_unfinished(value: Any) -> Any:
             "decorator hides its `async def`, make the decorator's function an `async def` too."
         )
     return value
+
+
+@lru_cache(maxsize=_MOST_KINDS)
+def _is_harmless(kind: type) -> bool:
+    """Whether no value of a kind is unfinished work or a signal."""
+    return not issubclass(kind, (Signal, type, Generator, AsyncGenerator, Awaitable))
 
 
 def limit_result(job_type: JobType[..., Any], ending: Ending) -> Ending:

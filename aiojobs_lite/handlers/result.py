@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Never, NoReturn
+from typing import Any, Final, Never, NoReturn
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
@@ -10,6 +10,8 @@ from pydantic_core import PydanticSerializationError
 from aiojobs_lite.handlers.json_types import explain, find_lost, has_huge_number, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_anything, is_exact
 from aiojobs_lite.sizes import LARGEST_RESULT_BYTES, MOST_DIGITS
+
+_TEXTS: Final = (str, bytes)
 
 
 class Result:
@@ -41,7 +43,7 @@ class Result:
         Raises:
             ValueError: If it cannot be stored as JSON, or is too large.
         """
-        if isinstance(value, str | bytes):  # to write a large one would take its time
+        if isinstance(value, _TEXTS):  # to write a large one would take its time
             self.check_size(len(value))
         try:
             encoded = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -50,7 +50,12 @@ class Judgement(NamedTuple):
     after: float | None = None
 
 
-def judge_answer(rules: str, status: int, headers: Iterable[tuple[str, str]], now: datetime) -> Judgement:
+DONE: Final = Judgement(Meaning.DONE)
+
+
+def judge_answer(
+    rules: str, status: int, headers: Iterable[tuple[str, str]], now: Callable[[], datetime]
+) -> Judgement:  # fmt: skip
     """What an answer means.
 
     - `default`: 2xx is done; 408, 425, 429 and 5xx are tried again; all else is dead, a redirect too, which names where
@@ -62,10 +67,10 @@ def judge_answer(rules: str, status: int, headers: Iterable[tuple[str, str]], no
         rules: `default` or `qstash`.
         status: Its status.
         headers: Its headers.
-        now: The present instant, for a `Retry-After` that is a date.
+        now: Gives the present instant, for a `Retry-After` that is a date.
     """
     if 200 <= status < 300:
-        return Judgement(Meaning.DONE)
+        return DONE
     by_name: dict[str, str] = {}
     for name, value in headers:
         by_name.setdefault(name.lower(), value)
@@ -77,7 +82,7 @@ def judge_answer(rules: str, status: int, headers: Iterable[tuple[str, str]], no
     if rules != "qstash" and status < 500 and status not in _RETRIED:
         gone = ": it is gone" if status == _GONE else ""
         return Judgement(Meaning.DEAD, f"{reason}{gone}")
-    waits = (read_wait(by_name[name], now) for name in _WAITS[rules] if name in by_name)
+    waits = (read_wait(by_name[name], now()) for name in _WAITS[rules] if name in by_name)
     return Judgement(Meaning.RETRY, reason, next((wait for wait in waits if wait is not None), None))
 
 

@@ -79,6 +79,12 @@ class CircuitBreaker:
         self._narrowed: set[str] = set()
         self._looks_at = 0.0
 
+    def is_calm(self, host: str) -> bool:
+        """Whether a success of a host changes nothing, and no look at what other runners do is due."""
+        if self._breaker is None:
+            return True
+        return host not in self._hosts and host not in self._narrowed and time.monotonic() < self._looks_at
+
     async def ended(self, host: str, limits: JobLimits, *, begun: float, has_failed: bool) -> None:
         """An attempt to a host ended.
 

@@ -125,24 +125,24 @@ class Deliverer:
         failure_callback: dict[str, Any] | None = None,
         shown: dict[str, Any] | None = None,
         await_callbacks: bool = False,
-        ctx: JobContext = injected,
-        runner: JobRunner = injected,
-        session: HttpSession = injected,
-        breaker: CircuitBreaker = injected,
-    ) -> DeliveryResult:
+        ctx: JobContext = injected, runner: JobRunner = injected,
+        session: HttpSession = injected, breaker: CircuitBreaker = injected,
+    ) -> DeliveryResult:  # fmt: skip
         """Sends a request once, and lets its answer end the attempt."""
         self._check(url)
         text, rules = secret_body or body, rules or self._settings.rules
         content = base64.b64decode(text) if is_base64 else text.encode()
-        signed = await self._signed(runner, ctx.key, rules, url, content)
+        signer = self._settings.signers.get(rules)
+        signed = {} if signer is None else await _signed(signer, runner, ctx.key, url, content)
         all_headers = self._headers(ctx, rules, [*headers, *secret_headers], signed)
         sent = HttpRequest(method, url, all_headers, content, timeout or self._settings.timeout)
-        calls = _Calls(callback, failure_callback, rules, is_awaited=await_callbacks)
-        attempt = _remembered if calls.is_awaited and calls.has_any else _attempt
+        has_calls = callback is not None or (await_callbacks and failure_callback is not None)
+        attempt = _remembered if await_callbacks and has_calls else _attempt
         came = await attempt(ctx, runner, session, sent, rules, breaker)
-        if calls.has_any:
+        if has_calls:
             given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "secret_headers": secret_headers}
             given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64, "shown": shown}
+            calls = _Calls(callback, failure_callback, rules, is_awaited=await_callbacks)
             await self._call_back(ctx, runner, came, calls, given)
         if came.answer is not None and came.is_done:
             return came.answer
@@ -189,13 +189,6 @@ class Deliverer:
         except InvalidOption as error:  # the settings were others when it was published
             raise Abandon(str(error)) from None
 
-    async def _signed(self, runner: JobRunner, key: str, rules: Rules, url: str, content: bytes) -> Mapping[str, str]:
-        """The headers of the signature of an attempt; none if there is no signer."""
-        signer = self._settings.signers.get(rules)
-        if isinstance(signer, StoredSigner):
-            await signer.refresh(runner.documents)
-        return {} if signer is None else signer.sign(content, message_id=key, url=url)
-
     def _headers(self, ctx: JobContext, rules: Rules, given: Pairs, signed: Mapping[str, str]) -> Pairs:
         """The headers of an attempt. Those of the library replace what the publisher gives by the same names."""
         own = dict(signed)
@@ -203,14 +196,15 @@ class Deliverer:
             own |= {"Upstash-Message-Id": ctx.key, "Upstash-Retried": str(ctx.attempt - 1)}
             metadata = ctx.metadata
             own |= {header: str(metadata[name]) for name, header in _OF_METADATA.items() if name in metadata}
-        replaced = {name.lower() for name in own}
-        kept = [pair for pair in given if pair[0].lower() not in replaced] if replaced else given
-        names = {name.lower() for name, _ in kept}
+        if own:
+            replaced = {name.lower() for name in own}
+            given = [pair for pair in given if pair[0].lower() not in replaced]
+        names = [name.lower() for name, _ in given]
         if "user-agent" not in names:
             own["User-Agent"] = self._settings.user_agent or _USER_AGENTS[rules]
         if "accept-encoding" not in names:
             own["Accept-Encoding"] = "identity"  # of what comes back nothing is decompressed
-        return [*kept, *own.items()]
+        return [*given, *own.items()]
 
 
 class _Calls(NamedTuple):
@@ -228,10 +222,6 @@ class _Calls(NamedTuple):
     rules: Rules
     is_awaited: bool
 
-    @property
-    def has_any(self) -> bool:
-        return self.callback is not None or (self.is_awaited and self.failure_callback is not None)
-
 
 class _Came(NamedTuple):
     """What came of a request.
@@ -239,14 +229,12 @@ class _Came(NamedTuple):
     Attributes:
         answer: The answer, or None.
         judgement: What it means.
-        begun: When the request was sent, by the monotonic clock.
         missing: What the attempt keeps if there is no answer.
         number: Which request of the delivery it was, over all redrives, if it is remembered.
     """
 
     answer: DeliveryResult | None
     judgement: Judgement
-    begun: float
     missing: Mapping[str, Any]
     number: int = 0
 
@@ -267,8 +255,18 @@ async def _attempt(
     _ctx: JobContext, runner: JobRunner, session: HttpSession, sent: HttpRequest, rules: Rules, breaker: CircuitBreaker
 ) -> _Came:  # fmt: skip
     """Sends a request; the circuit breaker counts how its host answers."""
-    came = await _send(session, sent, rules)
-    await breaker.ended(host_of(sent.url), runner.limits, begun=came.begun, has_failed=_is_in_trouble(came.answer))
+    begun = time.monotonic()
+    try:
+        answer = await session.send(sent)
+    except NoAnswer as error:
+        latency = round(time.monotonic() - begun, 6)
+        missing = {"status": 0, "error": str(error), "latency": latency}
+        came = _Came(None, Judgement(Meaning.RETRY, str(error)), missing)
+    else:
+        came = _Came(answer, judge_answer(rules, answer.status, answer.headers, _now), {})
+    host, has_failed = host_of(sent.url), _is_in_trouble(came.answer)
+    if has_failed or not breaker.is_calm(host):
+        await breaker.ended(host, runner.limits, begun=begun, has_failed=has_failed)
     return came
 
 
@@ -306,21 +304,21 @@ async def _await_end(runner: JobRunner, job_id: int) -> None:
 def _came_of(details: Mapping[str, Any], rules: Rules) -> _Came:
     """What came of a request, by what an attempt keeps of it."""
     if not details["status"]:
-        return _Came(None, Judgement(Meaning.RETRY, details["error"]), 0.0, details)
+        return _Came(None, Judgement(Meaning.RETRY, details["error"]), details)
     headers = tuple([(name, value) for name, value in details["headers"]])
     answer = DeliveryResult(**{**details, "headers": headers})
-    return _Came(answer, judge_answer(rules, answer.status, headers, to_datetime(_CLOCK.now())), 0.0, {})
+    return _Came(answer, judge_answer(rules, answer.status, headers, _now), {})
 
 
-async def _send(session: HttpSession, sent: HttpRequest, rules: Rules) -> _Came:
-    begun = time.monotonic()
-    try:
-        answer = await session.send(sent)
-    except NoAnswer as error:
-        latency = round(time.monotonic() - begun, 6)
-        missing = {"status": 0, "error": str(error), "latency": latency}
-        return _Came(None, Judgement(Meaning.RETRY, str(error)), begun, missing)
-    return _Came(answer, judge_answer(rules, answer.status, answer.headers, to_datetime(_CLOCK.now())), begun, {})
+def _now() -> datetime:
+    return to_datetime(_CLOCK.now())
+
+
+async def _signed(signer: Signs, runner: JobRunner, key: str, url: str, content: bytes) -> Mapping[str, str]:
+    """The headers of the signature of an attempt."""
+    if isinstance(signer, StoredSigner):
+        await signer.refresh(runner.documents)
+    return signer.sign(content, message_id=key, url=url)
 
 
 def _details_of(answer: DeliveryResult) -> dict[str, Any]:

@@ -7,13 +7,15 @@ import base64
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from ssl import SSLContext
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.http.addresses import is_public
+from aiojobs_lite.http.deadlines import Deadlines
 from aiojobs_lite.http.lookups import Lookups
 from aiojobs_lite.model.delivery import DeliveryResult
 from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
@@ -27,10 +29,12 @@ LARGEST_ANSWER_HEADERS_BYTES: Final = 16 * 1024
 
 _LEAST_STATUS: Final = 100  # of HTTP
 _KEEP_ALIVE_S: Final = 4.0  # below that of servers, of which many close after 5 s: else a request meets the close
-_CHUNK_BYTES: Final = 16 * 1024
+_MOST_URLS: Final = 1024  # that are kept as they were read
+_CHARACTER_BYTES: Final = 4  # of UTF-8, at most
+_MICROSECONDS: Final = 1_000_000
 _TEXT_CHARS: Final = LARGEST_ANSWER_BYTES * 4 // 3
 _ESCAPE_CHARS: Final = 6  # of one character in JSON, at most
-_AUTOMATIC: Final = frozenset({"user-agent", "accept-encoding", "content-type"})  # which aiohttp would add by itself
+_AUTOMATIC: Final = ("user-agent", "accept-encoding", "content-type")  # which aiohttp would add by itself
 
 
 class RefusedAddress(OSError):
@@ -76,11 +80,14 @@ class HttpSession:
 
     def __init__(self, session: Any) -> None:
         from aiohttp import ClientError  # noqa: PLC0415  # the extra: imported where it is used
+        from multidict import CIMultiDict  # noqa: PLC0415
         from yarl import URL  # noqa: PLC0415
 
         self._session = session
-        self._url_of = URL
+        self._headers_of = CIMultiDict
+        self._url_of = lru_cache(maxsize=_MOST_URLS)(partial(URL, encoded=True))
         self._faults = (ClientError, OSError, ValueError)
+        self._deadlines = Deadlines()
 
     async def send(self, sent: HttpRequest) -> DeliveryResult:
         """Sends a request and reads its answer, of whatever status.
@@ -89,21 +96,19 @@ class HttpSession:
             NoAnswer: If there is none in time, or it is none of HTTP.
         """
         begun = time.monotonic()
-        waiting = asyncio.timeout(sent.timeout)
-        missing = _AUTOMATIC.difference([name.lower() for name, _ in sent.headers])
+        task: Any = asyncio.current_task()
+        cancelling, is_late = task.cancelling(), False
+        self._deadlines.begin(task, sent.timeout)
         try:
-            async with (
-                waiting,
-                self._session.request(
-                    sent.method, self._url_of(sent.url, encoded=True), headers=sent.headers, data=sent.body or None,
-                    allow_redirects=False, skip_auto_headers=missing or None,
-                ) as answer,
-            ):  # fmt: skip
+            try:
+                answer = await self._request(sent)
                 body, is_truncated = await _read(answer)
-        except TimeoutError as error:
-            if waiting.expired():
+            finally:
+                is_late = self._deadlines.end(task, sent.timeout, cancelling)
+        except asyncio.CancelledError:
+            if is_late:
                 raise NoAnswer(f"no whole answer within {sent.timeout:g} s") from None
-            raise NoAnswer(_words(error)) from error
+            raise
         except self._faults as error:
             raise NoAnswer(_words(error)) from error
         if answer.status < _LEAST_STATUS:
@@ -112,8 +117,23 @@ class HttpSession:
         text = _as_text(body, is_cut=is_truncated)
         return DeliveryResult(
             answer.status, headers, base64.b64encode(body).decode() if text is None else text,
-            round(time.monotonic() - begun, 6), is_base64=text is None, is_truncated=is_truncated or are_cut,
+            round((time.monotonic() - begun) * _MICROSECONDS) / _MICROSECONDS,  # by far cheaper than to six digits
+            is_base64=text is None, is_truncated=is_truncated or are_cut,
         )  # fmt: skip
+
+    def close(self) -> None:
+        """Gives up no request any more."""
+        self._deadlines.close()
+
+    def _request(self, sent: HttpRequest) -> Awaitable[Any]:
+        """The answer to a request, as far as its headers."""
+        headers = self._headers_of(sent.headers)
+        missing = [name for name in _AUTOMATIC if name not in headers]
+        request: Awaitable[Any] = self._session.request(
+            sent.method, self._url_of(sent.url), headers=headers, data=sent.body or None, allow_redirects=False,
+            skip_auto_headers=missing or None,
+        )  # fmt: skip
+        return request
 
 
 @asynccontextmanager
@@ -146,24 +166,32 @@ async def open_session(
         connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False,
         timeout=ClientTimeout(total=None),
     ) as session:  # fmt: skip
+        made = HttpSession(session)
         try:
-            yield HttpSession(session)
+            yield made
         finally:
+            made.close()
             await lookups.close()
 
 
 async def _read(answer: Any) -> tuple[bytes, bool]:
     """The begin of a body, and whether there is more. What is not read makes the connection useless: it is closed."""
-    if answer.content_length is not None and answer.content_length <= LARGEST_ANSWER_BYTES:
-        return await answer.read(), False
-    chunks, size = [], 0
-    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > LARGEST_ANSWER_BYTES:
-            answer.close()
-            break
-    return b"".join(chunks)[:LARGEST_ANSWER_BYTES], size > LARGEST_ANSWER_BYTES
+    content = answer.content
+    try:
+        body = await content.readany()
+        if not content.at_eof():  # nearly always all of it came at once
+            chunks, size = [body], len(body)
+            while size <= LARGEST_ANSWER_BYTES and (chunk := await content.readany()):
+                chunks.append(chunk)
+                size += len(chunk)
+            body = b"".join(chunks)
+    except BaseException:
+        answer.close()
+        raise
+    if len(body) <= LARGEST_ANSWER_BYTES and answer.closed:
+        return body, False
+    answer.close()  # also one that is no HTTP any more: its status is 101
+    return body[:LARGEST_ANSWER_BYTES], len(body) > LARGEST_ANSWER_BYTES
 
 
 def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[tuple[str, str], ...], bool]:
@@ -189,17 +217,15 @@ def _as_text(body: bytes, *, is_cut: bool) -> str | None:
     """The body as text, if it is UTF-8 without NUL; of one that was cut the last character may be a part. What JSON
     makes longer than base64 does, as control characters, is none.
     """
-    for end in range(len(body), max(len(body) - 4 * is_cut, 0) - 1, -1):
-        try:
-            text = body[:end].decode()
-        except UnicodeDecodeError:
-            if not is_cut:
-                return None
-        else:
-            is_short = len(text) * _ESCAPE_CHARS <= _TEXT_CHARS  # nearly always
-            is_long = not is_short and len(json.dumps(text, ensure_ascii=False)) > _TEXT_CHARS
-            return None if is_long or "\x00" in text else text
-    return None
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        if not is_cut or error.start < len(body) - _CHARACTER_BYTES:
+            return None
+        text = body[: error.start].decode()
+    is_short = len(text) * _ESCAPE_CHARS <= _TEXT_CHARS  # nearly always
+    is_long = not is_short and len(json.dumps(text, ensure_ascii=False)) > _TEXT_CHARS
+    return None if is_long or "\x00" in text else text
 
 
 def _words(error: BaseException) -> str:

@@ -14,13 +14,13 @@ HEADERS = [("Location", "http://10.0.0.1/x"), ("location", "b")]
 
 def meaning(rules: str, status: int, **headers: str) -> Meaning:
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return judge_answer(rules, status, pairs, NOW).meaning
+    return judge_answer(rules, status, pairs, lambda: NOW).meaning
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 @pytest.mark.parametrize("rules", ["default", "qstash"])
 def test_every_2xx_is_done(rules: str, status: int) -> None:
-    assert judge_answer(rules, status, [("Retry-After", "5")], NOW) == Judgement(Meaning.DONE)
+    assert judge_answer(rules, status, [("Retry-After", "5")], lambda: NOW) == Judgement(Meaning.DONE)
 
 
 @pytest.mark.parametrize(
@@ -38,18 +38,18 @@ def test_the_rules_differ_about_all_else(status: int, expected: Meaning) -> None
 @pytest.mark.parametrize("rules", ["default", "qstash"])
 @pytest.mark.parametrize("value", ["true", "True", " TRUE "])
 def test_489_with_its_header_is_dead(rules: str, value: str) -> None:
-    found = judge_answer(rules, 489, [("upstash-nonretryable-ERROR", value)], NOW)
+    found = judge_answer(rules, 489, [("upstash-nonretryable-ERROR", value)], lambda: NOW)
     assert found == Judgement(Meaning.DEAD, "the receiver answered 489 with Upstash-NonRetryable-Error")
-    assert judge_answer("qstash", 489, [("Upstash-NonRetryable-Error", "false")], NOW).meaning is Meaning.RETRY
-    assert judge_answer("qstash", 500, [("Upstash-NonRetryable-Error", "true")], NOW).meaning is Meaning.RETRY
+    assert judge_answer("qstash", 489, [("Upstash-NonRetryable-Error", "false")], lambda: NOW).meaning is Meaning.RETRY
+    assert judge_answer("qstash", 500, [("Upstash-NonRetryable-Error", "true")], lambda: NOW).meaning is Meaning.RETRY
 
 
 def test_a_redirect_names_where_it_leads() -> None:
     text = "the receiver answered 302, a redirect to 'http://10.0.0.1/x', which is not followed"
-    assert judge_answer("default", 302, HEADERS, NOW) == Judgement(Meaning.DEAD, text)
-    assert judge_answer("qstash", 302, HEADERS, NOW) == Judgement(Meaning.RETRY, text)
-    assert judge_answer("default", 302, [], NOW).reason == "the receiver answered 302"
-    assert judge_answer("default", 410, [], NOW).reason == "the receiver answered 410: it is gone"
+    assert judge_answer("default", 302, HEADERS, lambda: NOW) == Judgement(Meaning.DEAD, text)
+    assert judge_answer("qstash", 302, HEADERS, lambda: NOW) == Judgement(Meaning.RETRY, text)
+    assert judge_answer("default", 302, [], lambda: NOW).reason == "the receiver answered 302"
+    assert judge_answer("default", 410, [], lambda: NOW).reason == "the receiver answered 410: it is gone"
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,12 @@ def test_the_wait_of_a_header(text: str, wait: float | None) -> None:
 
 def test_only_an_answer_that_is_tried_again_says_when() -> None:
     after = [("retry-after", "5"), ("Retry-After", "7")]
-    assert judge_answer("default", 503, after, NOW).after == 5
-    assert judge_answer("default", 404, after, NOW).after is None
+    assert judge_answer("default", 503, after, lambda: NOW).after == 5
+    assert judge_answer("default", 404, after, lambda: NOW).after is None
     limited = [("X-RateLimit-Reset-Tokens", "3"), ("x-ratelimit-reset", "6m"), ("X-RateLimit-Reset-Requests", "4")]
-    assert judge_answer("default", 429, limited, NOW).after is None
-    assert judge_answer("qstash", 429, limited, NOW).after == 360
-    assert judge_answer("qstash", 404, [("Retry-After", "soon"), ("X-RateLimit-Reset-Tokens", "3")], NOW).after == 3
+    assert judge_answer("default", 429, limited, lambda: NOW).after is None
+    assert judge_answer("qstash", 429, limited, lambda: NOW).after == 360
+    assert (
+        judge_answer("qstash", 404, [("Retry-After", "soon"), ("X-RateLimit-Reset-Tokens", "3")], lambda: NOW).after
+        == 3
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -102,6 +103,17 @@ async def test_the_proxies_of_the_environment_are_not_used(
             monkeypatch.setenv(name, proxy.url)
         await session.send(get(server.url))
         assert (len(server.received), proxy.received) == (1, [])
+
+
+async def test_the_connection_of_an_answer_that_changes_the_protocol_is_closed(session: HttpSession) -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+    asyncio.get_running_loop().set_debug(True)  # else aiohttp does not warn of an answer that was left open
+    async with endpoint(switch, reply(200, b"ok")) as server:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            answers = [await session.send(get(server.url)) for _ in range(2)]
+        assert ([one.status for one in answers], server.connections) == ([101, 200], 2)
+        assert [str(one.message) for one in found] == []
 
 
 # How much of an answer is read.

@@ -46,8 +46,8 @@ def end(transaction: Transaction, ends: Sequence[End]) -> _Answers:
         answers[index] = _end(transaction, ends[index])
     limits = transaction.limits
     if limits.types:
-        done = [(ended, status) for ended, status in zip(ends, answers, strict=True) if status]
-        limits.ended([(ended.id, status) for ended, status in done if limits.has_running(ended.type)])
+        done = zip(ends, answers, strict=True)
+        limits.ended([(ended.id, status) for ended, status in done if status and limits.has_running(ended.type)])
     return answers
 
 

@@ -140,21 +140,21 @@ class Limits:
             self.lines.free(meter)
         return is_known
 
-    def start(self, text: str, lane: Lane, job_id: int) -> None:
-        """The attempt of a job starts that is stored."""
-        self.start_new(text, lane)
-        self._attempts.note(job_id, text)
+    def start(self, text: str, lane: Lane, *ids: int) -> None:
+        """The attempts of jobs start that are stored."""
+        self.start_new(text, lane, len(ids))
+        self._attempts.note(text, ids)
 
     def place_claimed(self, text: str, job_id: int) -> int | None:
         """Where a job waits whenever it is pending again that is inserted as claimed; None: it is an ordinary one."""
-        self._attempts.note(job_id, text)
+        self._attempts.note(text, (job_id,))
         return ORDERED_PLACE if lane_of(text).is_ordered else None
 
-    def start_new(self, text: str, lane: Lane) -> None:
-        """The attempt of a job starts that is about to be inserted."""
-        self._attempts.begin(lane.type)
+    def start_new(self, text: str, lane: Lane, count: int = 1) -> None:
+        """The attempt of a job starts that is about to be inserted, or of so many."""
+        self._attempts.begin(lane.type, count)
         self._hints.pop(text, None)
-        self.meters.start(lane)
+        self.meters.start(lane, count)
 
     def has_running(self, job_type: str) -> bool:
         """Whether an attempt of a type runs that has limits."""
@@ -162,13 +162,15 @@ class Limits:
 
     def ended(self, ended: Iterable[tuple[int, Status]]) -> None:
         """The attempts of these jobs have ended, which stand so now; the one function that sets meters free."""
-        unknown = []
+        unknown, known = [], Counter[str]()
         for job_id, status in ended:
             text = self._attempts.take(job_id)
             if text is None or status is Status.PENDING:
                 unknown.append(job_id)
             else:
-                self._end(lane_of(text))
+                known[text] += 1
+        for text, count in known.items():
+            self._end(lane_of(text), count)
         for job in self._waiting(unknown) if unknown else ():
             lane = lane_of(job.lane)
             self._end(lane)
@@ -282,9 +284,9 @@ class Limits:
         """How many jobs in ordered lanes of a type that never ran became due between two instants."""
         return int(self.rows.all("ordered_became_due", {"type": job_type, "after": after, "until": until})[0][0])
 
-    def _end(self, lane: Lane) -> None:
-        self._attempts.end(lane.type)
-        self.meters.end(lane)
+    def _end(self, lane: Lane, count: int = 1) -> None:
+        self._attempts.end(lane.type, count)
+        self.meters.end(lane, count)
         self.lines.free(*lane.meters)
 
     def _wait_again(self, job: _Waiting, lane: Lane) -> None:

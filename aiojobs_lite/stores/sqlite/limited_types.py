@@ -59,23 +59,23 @@ class LanedAttempts:
         """Takes what was counted, by type."""
         self._of = running
 
-    def begin(self, job_type: str) -> None:
-        """One begins."""
-        self._of[job_type] += 1
+    def begin(self, job_type: str, count: int) -> None:
+        """So many begin."""
+        self._of[job_type] += count
 
-    def end(self, job_type: str) -> None:
-        """One has ended."""
-        self._of[job_type] -= 1
+    def end(self, job_type: str, count: int) -> None:
+        """So many have ended."""
+        self._of[job_type] -= count
 
     def are_any(self, job_type: str) -> bool:
         """Whether one of this type runs."""
         return self._of[job_type] > 0
 
-    def note(self, job_id: int, lane: str) -> None:
-        """Notes the lane of a job whose attempt has started."""
+    def note(self, lane: str, jobs: Iterable[int]) -> None:
+        """Notes the lane of jobs whose attempts have started."""
         if len(self._lanes) >= _MOST_STARTED:
             self._lanes.clear()
-        self._lanes[job_id] = lane
+        self._lanes.update(dict.fromkeys(jobs, lane))
 
     def take(self, job_id: int) -> str | None:
         """The lane of a job whose attempt has ended, if it is known; it is not any more."""

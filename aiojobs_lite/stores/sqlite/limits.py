@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits, StoredLimit, lane_of
+from aiojobs_lite.model.limits import ChangeLimit, Lane, PauseLimit, RestartRate, SetLimits, StoredLimit, lane_of
 from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NEVER, Bound
 from aiojobs_lite.stores.sqlite.expiries import expire_those
 from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE
@@ -117,14 +117,16 @@ class LanedJobs:
         """No job is before this one."""
         return self._entries[0][0] if self._entries else BEHIND_ALL
 
-    def take(self, until: Bound) -> tuple[str, Bound] | None:
-        """Takes the next job; its attempt has started for its limits.
+    def take(self, until: Bound, most: int) -> tuple[str, list[Bound]] | None:
+        """Takes the next job, and those that follow it in its lane; their attempts have started for their limits.
 
         Args:
             until: The last one that may be taken.
+            most: How many to take at most; at least 1.
 
         Returns:
-            Its type, and when it is due and its id; None if there is none, or if others may come before it (`goes_on`).
+            Their type, and when each is due and its id; None if there is none, or if others may come before it
+            (`goes_on`).
         """
         while self._entries and self._entries[0][0] <= until and not self._gave_up:
             bound, _, entry = heapq.heappop(self._entries)
@@ -137,10 +139,10 @@ class LanedJobs:
             elif isinstance(entry, _Lanes):
                 self._read_lanes(entry, bound)
             elif isinstance(entry, _Lane):
-                if taken := self._take_of_lane(entry, bound):
+                if taken := self._take_of_lane(entry, bound, until, most):
                     return entry.type, taken
             elif self._may_start(entry, bound):
-                return entry.type, bound
+                return entry.type, [bound]
         return None
 
     def goes_on(self) -> bool:
@@ -211,8 +213,8 @@ class LanedJobs:
         self._full_lanes[job.type][job.lane] = None
         return False
 
-    def _take_of_lane(self, lane: _Lane, bound: Bound) -> Bound | None:
-        """Takes the first job of a lane, if that is the next one and may start."""
+    def _take_of_lane(self, lane: _Lane, bound: Bound, until: Bound, most: int) -> list[Bound]:
+        """Takes the first jobs of a lane, if the first is the next one and may start."""
         known = lane_of(lane.text)
         full = self._limits.meters.full(known)
         if full is not None:
@@ -220,9 +222,9 @@ class LanedJobs:
             self._limits.move(lane.text, priority, (later[0], later[1]), full)
             self._left_out += 1
             self._gave_up = len(known.meters) > 1
-            return None
+            return []
         if not lane.heads and not self._read_heads(lane):
-            return None
+            return []
         assert lane.heads  # noqa: S101  # they were just read
         at, job_id, priority = lane.heads[0]
         if (at, job_id) > bound or priority != self._priority:  # others of its line may come before it
@@ -232,14 +234,40 @@ class LanedJobs:
                 self._limits.lines.make_due(lane.type, priority, (at, job_id))
             else:
                 self._push((at, job_id), lane)
-            return None
-        has_expired = self._has_expired(job_id)
-        if not has_expired:
-            self._limits.start(lane.text, known, job_id)
+            return []
+        taken = self._start_first(lane, lane.heads, known, until, most)
         lane.is_taken = True
-        del lane.heads[0]
+        last = taken[-1] if taken else (at, job_id)
+        self._go_on(lane, known, max(bound, last), last, has_expired=not taken)
+        return taken
+
+    def _start_first(
+        self, lane: _Lane, heads: list[tuple[int, int, int]], known: Lane, until: Bound, most: int
+    ) -> list[Bound]:
+        """Starts the first jobs of a lane, as far as none of another one comes between them, and its meters allow them
+        all; none, if the first has expired.
+        """
+        found = [heads[0][:2]]
+        if self._transaction.expiries.at <= self._transaction.now or known.is_ordered:  # one by one
+            if self._has_expired(heads[0][1]):
+                found.clear()
+        else:
+            at, job_id = self.first()
+            until = min(until, (at, job_id - 1))
+            most = min(most, self._slots_left(lane.type), self._limits.meters.most(known))
+            for at, job_id, _ in heads[1:most]:
+                if not found[-1] < (at, job_id) <= until:
+                    break
+                found.append((at, job_id))
+        if found:
+            self._limits.start(lane.text, known, *[job_id for _, job_id in found])
+        del heads[: len(found) or 1]
+        return found
+
+    def _go_on(self, lane: _Lane, known: Lane, bound: Bound, last: Bound, *, has_expired: bool) -> None:
+        """A lane of which jobs up to a last one were taken stands by its next one, from a bound on."""
         full = self._limits.meters.full(known) if known.is_ordered else None
-        if full is not None and lane.heads:  # it stands by its next job, whose priority may be another one
+        if full is not None and lane.heads:  # its next job may have another priority
             *later, priority = lane.heads[0]
             self._limits.move(lane.text, priority, (later[0], later[1]), full)
         elif lane.heads:
@@ -248,8 +276,7 @@ class LanedJobs:
             self._limits.delete(lane.text)
             self._gave_up = has_expired
         else:  # many have expired; in an ordered lane the next one may be due before them
-            self._push((AT_ONCE, ANY_ID) if known.is_ordered else (at, job_id + 1), lane)
-        return None if has_expired else (at, job_id)
+            self._push((AT_ONCE, ANY_ID) if known.is_ordered else (last[0], last[1] + 1), lane)
 
     def _has_expired(self, job_id: int) -> bool:
         """Whether a job has expired, one of very many: then it is cancelled, and does not start for its limits."""

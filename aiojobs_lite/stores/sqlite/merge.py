@@ -66,7 +66,7 @@ class DueJobs:
         while True:
             self._read_before(self._heads[0][0] if self._heads else (self._transaction.now, LARGEST_INTEGER))
             if self._laned is not None:
-                if taken := self._take_laned(self._laned, until):
+                if taken := self._take_laned(self._laned, until, most):
                     return taken
                 if self._laned.goes_on():
                     continue
@@ -79,11 +79,10 @@ class DueJobs:
             heapq.heappop(self._heads)
             self._aside.append((bound, job_type))
 
-    def _take_laned(self, laned: LanedJobs, until: int) -> tuple[str, list[Bound]] | None:
-        """Takes the next job of a type with limits by key, if that is the next one of all."""
+    def _take_laned(self, laned: LanedJobs, until: int, most: int) -> tuple[str, list[Bound]] | None:
+        """Takes the next jobs of a type with limits by key, if they are the next ones of all."""
         last = (min(until, self._transaction.now), LARGEST_INTEGER)  # a job that waits in a lane may be due later
-        taken = laned.take(min(last, self._heads[0][0]) if self._heads else last)
-        return None if taken is None else (taken[0], [taken[1]])
+        return laned.take(min(last, self._heads[0][0]) if self._heads else last, most)
 
     def _take(self, until: Bound, most: int) -> list[Bound]:
         """Takes the jobs of the first type that come before those of all others."""

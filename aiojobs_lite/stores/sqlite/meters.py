@@ -142,27 +142,28 @@ class Meters:
         """How many attempts of a lane its meters leave capacity for."""
         return max(0, min([_UNLIMITED, *map(self._capacity, lane.meters, lane.limits)]))
 
-    def start(self, lane: Lane) -> None:
-        """An attempt of a lane starts."""
+    def start(self, lane: Lane, count: int = 1) -> None:
+        """So many attempts of a lane start."""
         self._rows.is_changed = True
         running = self._running
         for meter, name in zip(lane.meters, lane.limits, strict=True):
-            running[meter] = running.get(meter, 0) + 1
+            running[meter] = running.get(meter, 0) + count
             limit = self.limits.of(meter, name)
             if limit is not None and limit.per is not None:
-                starts = started(kept(self._rate(meter).starts, limit, self._rows.now), limit, self._rows.now)
+                starts = kept(self._rate(meter).starts, limit, self._rows.now)
+                starts = started(starts, limit, self._rows.now, count)
                 look_at = self._rates[meter].look_at
                 if look_at is not None and capacity_in(counted := within(starts, limit, self._rows.now), limit) <= 0:
                     look_at = self.look_at(free_at(counted, limit))
                 self._rates[meter] = _Rate(starts, look_at)
                 self._moved.add(meter)
 
-    def end(self, lane: Lane) -> None:
-        """An attempt of a lane has ended."""
+    def end(self, lane: Lane, count: int = 1) -> None:
+        """So many attempts of a lane have ended."""
         self._rows.is_changed = True
         running = self._running
         for meter in lane.meters:
-            left = running.pop(meter, 0) - 1
+            left = running.pop(meter, 0) - count
             if left > 0:
                 running[meter] = left
 

@@ -73,6 +73,28 @@ class OrderOfLanes:
         assert (third.id, await claimed(store)) == (3, [])
         assert await order(store, second) == [5, 4]
 
+    @pytest.mark.parametrize("most", [1, 2, 3, 4, 5, 6, 7])
+    async def test_jobs_of_lanes_and_others_go_on_in_their_order_however_many_are_wanted(
+        self, store: Store, most: int
+    ) -> None:
+        """Those of one lane that follow each other may be taken at once, up to what comes between them."""
+        await one(store, SetLimits((SHARED._replace(most=9), OTHER._replace(most=3))))
+        first = await running(store, *[keyed(user) for user in (7, 7, 7, 8, 8, 8)])
+        times = {-20: 7, -19: 7, -17: 7, -16: 7, -18: 8, -13: 8, -12: 8}
+        await inserted(store, *[keyed(user, due=due) for due, user in times.items()], new("b", due=-15))
+        assert await claimed(store) == []
+        *_, answer = await answers(store, *map(complete, first), claim(limit=most, types="ab"))
+        assert [job.id for job in answer.jobs] == [7, 8, 11, 9, 14, 12, 13][:most]
+
+    @pytest.mark.parametrize("slots", [1, 2, 3])
+    async def test_no_more_of_a_lane_go_on_than_a_runner_has_slots_for(self, store: Store, slots: int) -> None:
+        await one(store, SetLimits((SHARED._replace(most=3),)))
+        first = await running(store, keyed(), keyed(), keyed())
+        waiting = await inserted(store, *[keyed() for _ in range(5)])
+        assert await claimed(store) == []
+        *_, answer = await answers(store, *map(complete, first), claim(slots={"a": slots}))
+        assert [job.id for job in answer.jobs] == waiting[:slots]
+
     async def test_a_lane_whose_first_job_is_cancelled_waits_by_its_next_one(self, store: Store) -> None:
         await one(store, SetLimits((SHARED, OTHER)))
         (first,) = await running(store, keyed())
