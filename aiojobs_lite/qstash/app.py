@@ -57,6 +57,7 @@ _STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
 _READING: Final = frozenset({"GET"})
 _NAMES_OF_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PART: Final = re.compile(r"\{(\w+)(?::(rest|raw))?\}")
+_FAULT: Final = "this is a fault of the server: the log of the application says more"
 _POLICY_VIOLATION: Final = 1008  # of a websocket
 
 
@@ -86,6 +87,9 @@ class QStashApp:
                 response = await self._respond(Request(scope, receive))
             except ClientDisconnect:  # before the end of its body: there is nothing to answer
                 return
+            except Exception:  # the server logs it, and would answer no JSON
+                await answer({"error": _FAULT}, 500)(scope, receive, send)
+                raise
             await response(scope, receive, send)
         elif scope["type"] == "lifespan":
             for event in ("startup", "shutdown"):
