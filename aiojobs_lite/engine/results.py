@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -46,10 +46,12 @@ def refuse_unfinished(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=_MOST_KINDS)
-def _is_harmless(kind: type) -> bool:
+def _has_no_work(kind: type) -> bool:
     """Whether no value of a kind is unfinished work or a signal."""
     return not issubclass(kind, (Signal, type, Generator, AsyncGenerator, Awaitable))
+
+
+_is_harmless: Final[Callable[[type], bool]] = lru_cache(maxsize=_MOST_KINDS)(_has_no_work)
 
 
 def limit_result(job_type: JobType[..., Any], ending: Ending) -> Ending:

@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
+from aiojobs_lite.text import show
+
 LONGEST_RETRY_AFTER_S: Final = 86400.0
 """The longest wait that an answer can ask for; a longer one is ignored, and the backoff counts."""
 
@@ -22,6 +24,7 @@ _WAITS: Final[Mapping[str, Sequence[str]]] = {
 }
 """The headers that say when to try again, by the rules; the first that can be read counts."""
 
+_QUERY: Final = re.compile(r"([?#]).+", re.DOTALL)
 _SECONDS: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _PART: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(h|ms|us|µs|μs|ns|m|s)", re.ASCII)
@@ -78,7 +81,8 @@ def judge_answer(
         return Judgement(Meaning.DEAD, "the receiver answered 489 with Upstash-NonRetryable-Error")
     reason = f"the receiver answered {status}"
     if 300 <= status < 400 and "location" in by_name:
-        reason = f"{reason}, a redirect to {by_name['location']!r}, which is not followed"
+        place = show(_QUERY.sub(r"\1***", by_name["location"]))  # it may be a secret, and a reason is logged
+        reason = f"{reason}, a redirect to {place}, which is not followed"
     if rules != "qstash" and status < 500 and status not in _RETRIED:
         gone = ": it is gone" if status == _GONE else ""
         return Judgement(Meaning.DEAD, f"{reason}{gone}")

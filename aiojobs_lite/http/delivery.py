@@ -6,13 +6,14 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiojobs_lite.clock import SystemClock, to_datetime
-from aiojobs_lite.errors import InvalidOption, JobNotFound
+from aiojobs_lite.errors import InvalidOption, JobNotFound, StoreUnavailable
 from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.publish import Rules
 from aiojobs_lite.handlers.requests import DeliveryType
@@ -37,6 +38,9 @@ QSTASH_WAITS_S: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
 
 CALLBACK_PATIENCE_S: Final = 5.0
 """How long an attempt waits for a callback and keeps its slot; then it is given back, and looks again later."""
+
+STORE_AGAIN_S: Final = 1.0
+"""After how long a delivery looks whether the database can be used again."""
 
 _USER_AGENTS: Final[Mapping[str, str]] = {"default": "aiojobs_lite", "qstash": "Upstash-QStash"}
 _OF_METADATA: Final[Mapping[str, str]] = {
@@ -129,21 +133,20 @@ class Deliverer:
         session: HttpSession = injected, breaker: CircuitBreaker = injected,
     ) -> DeliveryResult:  # fmt: skip
         """Sends a request once, and lets its answer end the attempt."""
-        self._check(url)
         text, rules = secret_body or body, rules or self._settings.rules
         content = base64.b64decode(text) if is_base64 else text.encode()
-        signer = self._settings.signers.get(rules)
-        signed = {} if signer is None else await _signed(signer, runner, ctx.key, url, content)
-        all_headers = self._headers(ctx, rules, [*headers, *secret_headers], signed)
-        sent = HttpRequest(method, url, all_headers, content, timeout or self._settings.timeout)
+        sent = HttpRequest(method, url, [*headers, *secret_headers], content, timeout or self._settings.timeout)
+        attempt = partial(self._attempt, ctx, runner, session, breaker, rules, sent)
         has_calls = callback is not None or (await_callbacks and failure_callback is not None)
-        attempt = _remembered if await_callbacks and has_calls else _attempt
-        came = await attempt(ctx, runner, session, sent, rules, breaker)
-        if has_calls:
-            given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "secret_headers": secret_headers}
-            given |= {"body": body, "secret_body": secret_body, "is_base64": is_base64, "shown": shown}
-            calls = _Calls(callback, failure_callback, rules, is_awaited=await_callbacks)
-            await self._call_back(ctx, runner, came, calls, given)
+        try:
+            came = await (_remembered(ctx, runner, attempt, rules) if await_callbacks and has_calls else attempt())
+            if has_calls:
+                given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "body": body, "shown": shown}
+                given |= {"secret_headers": secret_headers, "secret_body": secret_body, "is_base64": is_base64}
+                calls = _Calls(callback, failure_callback, rules, is_awaited=await_callbacks)
+                await self._call_back(ctx, runner, came, calls, given)
+        except StoreUnavailable as error:  # the receiver is not at fault: that costs no attempt
+            raise Snooze(STORE_AGAIN_S, str(error)) from None
         if came.answer is not None and came.is_done:
             return came.answer
         raise _signal(came.judgement, _wait(ctx.attempt, retry_delay, backoff, waits, rules), came.details)
@@ -183,13 +186,34 @@ class Deliverer:
         if not came.is_done:  # what was stored for that has its attempts counted anew
             raise Abandon(came.judgement.reason, details={**came.details, _CALLED_BACK: True})
 
-    def _check(self, url: str) -> None:
+    async def _attempt(
+        self, ctx: JobContext, runner: JobRunner, session: HttpSession, breaker: CircuitBreaker, rules: Rules,
+        sent: HttpRequest,
+    ) -> _Came:  # fmt: skip
+        """Signs a request and sends it; the circuit breaker counts how its host answers."""
         try:
-            self._settings.check("url", url)
+            self._settings.check("url", sent.url)
         except InvalidOption as error:  # the settings were others when it was published
-            raise Abandon(str(error)) from None
+            return _Came(None, Judgement(Meaning.DEAD, str(error)), {"status": 0, "error": str(error)})
+        signer = self._settings.signers.get(rules)
+        signed = {} if signer is None else await _signed(signer, runner, ctx.key, sent)
+        host, begun = host_of(sent.url), time.monotonic()
+        made = sent._replace(headers=self._headers(ctx, rules, sent.headers, signed))
+        try:
+            answer = await session.send(made)
+        except NoAnswer as error:
+            missing = {"status": 0, "error": str(error), "latency": round(time.monotonic() - begun, 6)}
+            came = _Came(None, Judgement(Meaning.RETRY, str(error)), missing)
+        else:
+            came = _Came(answer, judge_answer(rules, answer.status, answer.headers, _now), {})
+        has_failed = _is_in_trouble(came.answer)
+        if has_failed or not breaker.is_calm(host):
+            await breaker.ended(host, runner.limits, begun=begun, has_failed=has_failed)
+        return came
 
-    def _headers(self, ctx: JobContext, rules: Rules, given: Pairs, signed: Mapping[str, str]) -> Pairs:
+    def _headers(
+        self, ctx: JobContext, rules: Rules, given: Sequence[tuple[str, str]], signed: Mapping[str, str]
+    ) -> Pairs:
         """The headers of an attempt. Those of the library replace what the publisher gives by the same names."""
         own = dict(signed)
         if rules == "qstash":
@@ -251,42 +275,31 @@ class _Came(NamedTuple):
         return self.missing if self.answer is None else _details_of(self.answer)
 
 
-async def _attempt(
-    _ctx: JobContext, runner: JobRunner, session: HttpSession, sent: HttpRequest, rules: Rules, breaker: CircuitBreaker
-) -> _Came:  # fmt: skip
-    """Sends a request; the circuit breaker counts how its host answers."""
-    begun = time.monotonic()
-    try:
-        answer = await session.send(sent)
-    except NoAnswer as error:
-        latency = round(time.monotonic() - begun, 6)
-        missing = {"status": 0, "error": str(error), "latency": latency}
-        came = _Came(None, Judgement(Meaning.RETRY, str(error)), missing)
-    else:
-        came = _Came(answer, judge_answer(rules, answer.status, answer.headers, _now), {})
-    host, has_failed = host_of(sent.url), _is_in_trouble(came.answer)
-    if has_failed or not breaker.is_calm(host):
-        await breaker.ended(host, runner.limits, begun=begun, has_failed=has_failed)
-    return came
-
-
 async def _remembered(
-    ctx: JobContext, runner: JobRunner, session: HttpSession, sent: HttpRequest, rules: Rules, breaker: CircuitBreaker
+    ctx: JobContext, runner: JobRunner, attempt: Callable[[], Awaitable[_Came]], rules: Rules
 ) -> _Came:  # fmt: skip
-    """The same, once: what came of the last request is stored before its callbacks, for which the job may wait."""
+    """What comes of an attempt, once: that of the last one is stored before its callbacks, for which the job may wait.
+
+    While the database cannot be used it is kept, as the end of any attempt is: the request is not sent again.
+    """
     history = (await runner.jobs.get(ctx.id)).history
     number = 1 + sum([one.outcome in _ENDS_OF_REQUESTS for one in history])
     name = f"answer {number}"
     for step in await runner.jobs.steps(ctx.id):
-        if step.name == name and step.result_json is not None:
+        if step.name.partition("#")[0] == name and step.result_json is not None:
             return _came_of(json.loads(step.result_json), rules)._replace(number=number)
-    came = (await _attempt(ctx, runner, session, sent, rules, breaker))._replace(number=number)
+    came = (await attempt())._replace(number=number)
 
     async def details() -> dict[str, Any]:
         return dict(came.details)
 
-    if came.is_final(ctx):
-        await ctx.step(name, details)
+    is_stored = not came.is_final(ctx)
+    while not is_stored:
+        try:
+            await ctx.step(name, details)
+            is_stored = True
+        except StoreUnavailable:
+            await asyncio.sleep(STORE_AGAIN_S)
     return came
 
 
@@ -304,7 +317,7 @@ async def _await_end(runner: JobRunner, job_id: int) -> None:
 def _came_of(details: Mapping[str, Any], rules: Rules) -> _Came:
     """What came of a request, by what an attempt keeps of it."""
     if not details["status"]:
-        return _Came(None, Judgement(Meaning.RETRY, details["error"]), details)
+        return _Came(None, Judgement(Meaning.DEAD, details["error"]), details)  # it was the last one
     headers = tuple([(name, value) for name, value in details["headers"]])
     answer = DeliveryResult(**{**details, "headers": headers})
     return _Came(answer, judge_answer(rules, answer.status, headers, _now), {})
@@ -314,11 +327,11 @@ def _now() -> datetime:
     return to_datetime(_CLOCK.now())
 
 
-async def _signed(signer: Signs, runner: JobRunner, key: str, url: str, content: bytes) -> Mapping[str, str]:
+async def _signed(signer: Signs, runner: JobRunner, key: str, sent: HttpRequest) -> Mapping[str, str]:
     """The headers of the signature of an attempt."""
     if isinstance(signer, StoredSigner):
         await signer.refresh(runner.documents)
-    return signer.sign(content, message_id=key, url=url)
+    return signer.sign(sent.body, message_id=key, url=sent.url)
 
 
 def _details_of(answer: DeliveryResult) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from aiojobs_lite.http.signing.bodies import TOO_LARGE, collect
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.qstash.limits import MessageLimits
 from aiojobs_lite.qstash.settings import QStashSettings
+from aiojobs_lite.runner.documents import StoredDocument
 from aiojobs_lite.runner.runner import JobRunner
 
+LISTED_AT_ONCE: Final = 1000  # that is read at once, of a list without a cursor
 _JSON: Final = "application/json"
 
 
@@ -125,6 +127,16 @@ async def read_json(api: Api, request: Request) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise ApiError(400, "the body is no JSON: send an object or a list as JSON") from None
+
+
+async def all_documents(api: Api, kind: str) -> list[StoredDocument]:
+    """All documents of a kind, by name."""
+    found: list[StoredDocument] = []
+    while True:
+        page = await api.runner.documents.list(kind, after=found[-1].name if found else None, limit=LISTED_AT_ONCE)
+        found += page
+        if len(page) < LISTED_AT_ONCE:
+            return found
 
 
 def _without_absent(content: Any) -> Any:

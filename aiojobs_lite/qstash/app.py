@@ -63,6 +63,7 @@ _NO_PATH: Final = (
 _OTHER_DELIVERIES: Final = (
     "the runner has other deliveries, or none: JobRunner(jobs=[http]) and qstash_app(runner, http) take the same Http"
 )
+_FAULT: Final = "this is a fault of the server: the log of the application says more"
 _POLICY_VIOLATION: Final = 1008  # of a websocket
 
 
@@ -92,6 +93,9 @@ class QStashApp:
                 response = await self._respond(Request(scope, receive))
             except ClientDisconnect:  # before the end of its body: there is nothing to answer
                 return
+            except Exception:  # the server logs it, and would answer no JSON
+                await answer({"error": _FAULT}, 500)(scope, receive, send)
+                raise
             await response(scope, receive, send)
         elif scope["type"] == "lifespan":
             for event in ("startup", "shutdown"):

@@ -87,7 +87,8 @@ async def get_global_parallelism(api: Api, request: Request) -> Response:
     """How many messages are delivered at once, and how many may be: as many as the runners that deliver run jobs."""
     del request
     delivering = [one for one in await api.runner.runners() if one.is_alive and DELIVERY in one.types]
-    running = api.runner.stats().by_type[DELIVERY].processing
+    counts = api.runner.stats().by_type.get(DELIVERY)  # None: neither this runner nor another one has delivered
+    running = 0 if counts is None else counts.processing
     return answer({"parallelismMax": sum(one.max_running for one in delivering), "parallelismCount": running})
 
 

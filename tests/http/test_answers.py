@@ -53,6 +53,20 @@ def test_a_redirect_names_where_it_leads() -> None:
 
 
 @pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://a.example/in?code=hunter2#state=hunter2", "'https://a.example/in?***'"),
+        ("https://a.example/in#access=hunter2", "'https://a.example/in#***'"),
+        ("https://user:hunter2@a.example/in?", "'https://***@a.example/in?'"),
+        ("/in?a\x1b[31mb\nhunter2", "'/in?***'"),
+    ],
+)
+def test_a_redirect_is_named_without_what_may_be_a_secret(location: str, shown: str) -> None:
+    reason = judge_answer("default", 302, [("Location", location)], lambda: NOW).reason
+    assert reason == f"the receiver answered 302, a redirect to {shown}, which is not followed"
+
+
+@pytest.mark.parametrize(
     ("text", "wait"),
     [
         ("0", 0.0), ("120", 120.0), ("1.5", 1.5), (" 7 ", 7.0), ("86400", 86400.0), ("86401", None), ("-1", None),

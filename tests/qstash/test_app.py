@@ -21,6 +21,7 @@ from aiojobs_lite.qstash import qstash_app
 from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
 from aiojobs_lite.qstash.app import QStashApp
 from aiojobs_lite.qstash.settings import DEVELOPMENT_TOKEN, QStashSettings
+from tests.helpers.asgi_server import served
 from tests.helpers.endpoints import local
 from tests.helpers.qstash import READ_TOKEN, TOKEN, client, serving
 
@@ -166,9 +167,14 @@ async def test_a_fault_of_another_kind_is_the_servers() -> None:
     async def fails(api: Api, request: Request) -> Response:
         raise ZeroDivisionError
 
-    async with client(app_with(Route("GET", "/v2/a", fails))) as api:
-        with pytest.raises(ZeroDivisionError):
+    app = app_with(Route("GET", "/v2/a", fails))
+    async with client(app) as api:
+        with pytest.raises(ZeroDivisionError):  # its server logs it
             await api.get("/v2/a")
+    async with served(app) as url, httpx.AsyncClient() as api:
+        found = await api.get(f"{url}/v2/a", headers={"Authorization": f"Bearer {TOKEN}"})
+    said = {"error": "this is a fault of the server: the log of the application says more"}
+    assert (found.status_code, found.json()) == (500, said)
 
 
 async def test_a_runner_that_is_not_started_is_answered_503() -> None:

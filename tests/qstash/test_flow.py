@@ -178,3 +178,9 @@ async def test_a_queue_and_a_flow_control_key_count_together() -> None:
             assert (await api.get("/v2/queues/q")).json()["lag"] == 1
             await act(api, "resume", "k")
             await until(lambda: receiver.targets == ["/b", "/a"])
+
+
+async def test_where_nothing_delivers_nothing_is_delivered_at_once() -> None:
+    async with serving(JobRunner(":memory:"), local()) as api:
+        found = await api.get("/v2/globalParallelism")
+    assert (found.status_code, found.json()) == (200, {"parallelismMax": 0, "parallelismCount": 0})

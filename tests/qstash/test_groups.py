@@ -66,6 +66,7 @@ def test_a_known_name_gets_the_url_and_a_known_url_the_name(given: list[GroupEnd
         ({"endpoints": [{"url": "ftp://a.example"}]}, "a URL that begins with https:// or http://"),
         ({"endpoints": [{"url": A, "name": "a/b"}]}, "name of an endpoint='a/b'"),
         ({"endpoints": [{"url": A}, {"url": A, "name": 7}]}, "name of an endpoint=7"),
+        ({"endpoints": [{"url": A, "name": []}]}, "name of an endpoint=[]"),
     ],
 )
 async def test_what_is_no_endpoint_is_refused_and_nothing_is_written(body: Any, said: str) -> None:
@@ -94,3 +95,12 @@ async def test_what_is_no_name_of_a_group_and_what_is_no_endpoint_to_take_away_i
         nothing = await api.request("DELETE", "/v2/topics/news/endpoints", json={"endpoints": [{}]})
         assert nothing.status_code == 400
         assert "an endpoint has neither a name nor a url" in nothing.json()["error"]
+
+
+async def test_all_groups_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiojobs_lite.qstash.api.LISTED_AT_ONCE", 2)
+    async with serving() as api:
+        for count in range(1, 6):
+            await api.post(f"/v2/topics/g{count}/endpoints", json={"endpoints": [{"url": A}]})
+            listed = (await api.get("/v2/topics")).json()
+            assert [one["name"] for one in listed] == [f"g{number}" for number in range(1, count + 1)]

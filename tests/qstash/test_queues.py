@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,8 +12,13 @@ import pytest
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.http import PER_HOST_LIMIT
+from aiojobs_lite.model.documents import DeleteDocument
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit
+from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.testing import FakeClock
+from tests.helpers.clocks import has_timer
 from tests.helpers.endpoints import Received, endpoint, local, reply
+from tests.helpers.fault_store import FULL, LATE_S, Fault, FaultStore, Kind, holding
 from tests.helpers.qstash import serving
 from tests.helpers.waiting import until
 
@@ -246,3 +252,68 @@ async def test_a_message_of_a_queue_that_is_redriven_is_sent_again_and_so_are_it
             await until(lambda: runner.stats().dead == 0)
             await runner.run_until_idle()
     assert receiver.targets == ["/0", "/back", "/failed", "/0", "/back"]
+
+
+# A queue is a document and a limit: two writes.
+
+
+async def test_what_a_client_left_half_changed_is_whole_after_the_next_look(database: Path) -> None:
+    store, http = FaultStore(open_store(database, "full"), has_inline=True), local()
+    runner = JobRunner(store, jobs=[http], max_running=0)
+    async with serving(runner, http) as api:
+        await api.post("/v2/queues", json={"queueName": "q", "parallelism": 2})
+        store.faults = [Fault(method=one, when=holding(ChangeLimit), error=FULL) for one in ("apply", "inline")]
+        refused = await api.post("/v2/queues", json={"queueName": "q", "parallelism": 5})
+        assert (refused.status_code, "Repeat the call later" in refused.json()["error"]) == (503, True)
+        store.faults = []
+        assert (await runner.limits.get("qstash queue", key="q")).state.most == 2
+        await until_store_works(runner)
+        assert [one["parallelism"] for one in (await api.get("/v2/queues")).json()] == [5]
+        assert (await runner.limits.get("qstash queue", key="q")).state.most == 5
+
+
+async def test_of_two_programs_that_change_a_queue_at_once_the_later_one_is_followed(database: Path) -> None:
+    clock, made = FakeClock(), [local(), local()]
+    late = Fault(Kind.LATE, when=holding(ChangeLimit), at=1)
+    store = FaultStore(open_store(database, "full"), late, clock=clock)
+    first = JobRunner(store, jobs=[made[0]], max_running=0, clock=clock)
+    second = JobRunner(database, jobs=[made[1]], max_running=0, clock=clock)
+    async with serving(first, made[0]) as one, serving(second, made[1]) as other:
+        changing = asyncio.ensure_future(one.post("/v2/queues", json={"queueName": "q", "parallelism": 3}))
+        await until(lambda: store.was_met(late))
+        await other.post("/v2/queues", json={"queueName": "q", "parallelism": 5})
+        await until(lambda: has_timer(clock))
+        clock.advance(LATE_S)
+        assert (await changing).status_code == 200
+        assert (await second.limits.get("qstash queue", key="q")).state.most == 5
+
+
+@pytest.mark.parametrize("write", [PauseLimit, DeleteDocument, ChangeLimit])
+async def test_a_queue_of_which_a_deletion_failed_holds_nothing_back(write: type, database: Path) -> None:
+    store, http = FaultStore(open_store(database, "full"), has_inline=True), local()
+    runner = JobRunner(store, jobs=[http])
+    async with endpoint() as receiver, serving(runner, http) as api:
+        await api.post("/v2/queues", json={"queueName": "q", "parallelism": 2, "paused": True})
+        store.faults = [Fault(method=one, when=holding(write), error=FULL) for one in ("apply", "inline")]
+        assert (await api.delete("/v2/queues/q")).status_code == 503
+        store.faults = []
+        await until_store_works(runner)
+        is_there = (await api.get("/v2/queues/q")).status_code == 200
+        if is_there:  # so it can be resumed
+            assert (await api.post("/v2/queues/q/resume")).status_code == 200
+        await api.post(f"/v2/enqueue/q/{receiver.url}/1")
+        await until(lambda: receiver.targets == ["/1"])
+
+
+async def until_store_works(runner: JobRunner) -> None:
+    await until(lambda: runner.stats().degraded is None)
+
+
+async def test_all_queues_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiojobs_lite.qstash.api.LISTED_AT_ONCE", 2)
+    async with serving() as api:
+        for count in range(1, 6):
+            await api.post("/v2/queues", json={"queueName": f"q{count}"})
+            assert [one["name"] for one in (await api.get("/v2/queues")).json()] == [
+                f"q{number}" for number in range(1, count + 1)
+            ]

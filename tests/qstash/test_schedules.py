@@ -210,3 +210,13 @@ async def test_what_is_no_schedule_is_refused_and_nothing_is_written(
         refused = await api.post(f"/v2/schedules/{to}", headers={"Upstash-Cron": "* * * * *", **headers})
         assert (refused.status_code, said in refused.json()["error"]) == (status, True), refused.text
         assert (await api.get("/v2/schedules")).json() == []
+
+
+async def test_all_schedules_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiojobs_lite.qstash.schedules.LISTED_AT_ONCE", 2)
+    async with serving() as api:
+        for count in range(1, 6):
+            headers = {"Upstash-Cron": "0 0 1 1 *", "Upstash-Schedule-Id": f"s{count}"}
+            await api.post("/v2/schedules/https://a.example", headers=headers)
+            listed = (await api.get("/v2/schedules")).json()
+            assert [one["scheduleId"] for one in listed] == [f"s{number}" for number in range(1, count + 1)]

@@ -10,11 +10,14 @@ from typing import Any, Final
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.http.signing.keys import UPSTASH, SigningKeys
 from aiojobs_lite.http.signing.signer import Signer
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.runner.documents import Documents
 
 _KIND: Final = "qstash.keys"
 _NAME: Final = "keys"
 _LOOK_EVERY_S: Final = 5.0
+_ADVICE: Final = "receivers need the new ones; applications that run at once need the same keys, or a database each"
+_log = get_log("http")
 
 
 class StoredSigner:
@@ -66,7 +69,13 @@ class StoredSigner:
         found = await documents.get(_KIND, _NAME)
         body = None if found is None else found.body
         if body is None or (self._signer is None and not self._may_use(body)):
+            if body is not None:
+                _log.warning(
+                    "this application replaces the keys that sign messages, for the database had others: %s", _ADVICE
+                )
             body = await self._stored(documents, self._begun)
+        elif self._has_lost(body):
+            _log.warning("another application of the database has replaced the keys that sign messages: %s", _ADVICE)
         return self._use(body)
 
     async def rotate(self, documents: Documents) -> SigningKeys:
@@ -92,6 +101,10 @@ class StoredSigner:
         if self._given is not None:
             return bool(body["given"] == self._fingerprint)
         return bool(body["given"] != _fingerprint_of(SigningKeys.for_development()))
+
+    def _has_lost(self, body: Any) -> bool:
+        """Whether another application has replaced the keys that were given here, since the last look."""
+        return self._given is not None and not self._may_use(body) and self._keys_in(body) != self._keys
 
     def _rotated(self, body: Any) -> Any:
         return self._document(self._keys_in(body).rotated())

@@ -50,6 +50,27 @@ async def test_the_given_keys_replace_those_of_another_configuration_once(tmp_pa
         assert await StoredSigner().keys(runner.documents) == OTHER  # it was given none
 
 
+async def test_two_applications_with_other_keys_say_so_once_each_and_show_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with JobRunner(":memory:") as runner:
+        one, other, without = StoredSigner(ONE), StoredSigner(OTHER), StoredSigner()
+        assert await one.keys(runner.documents) == await StoredSigner(ONE).keys(runner.documents) == ONE
+        assert await without.keys(runner.documents) == ONE
+        assert caplog.messages == []
+        assert await other.keys(runner.documents) == OTHER
+        advice = "receivers need the new ones; applications that run at once need the same keys, or a database each"
+        replaced = "this application replaces the keys that sign messages, for the database had others"
+        assert caplog.messages == [f"{replaced}: {advice}"]
+        for signer in (one, one, other, without):
+            assert await signer.keys(runner.documents) == OTHER
+        lost = "another application of the database has replaced the keys that sign messages"
+        assert caplog.messages == [f"{replaced}: {advice}", f"{lost}: {advice}"]
+        await other.rotate(runner.documents)
+        await one.keys(runner.documents)  # they are others again
+        assert len(caplog.messages) == 3
+
+
 async def test_without_given_keys_fresh_ones_are_made_and_those_of_development_mode_are_not_taken() -> None:
     public = SigningKeys.for_development()
     async with JobRunner(":memory:") as runner:
