@@ -13,7 +13,9 @@ from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
 from aiojobs_lite.durable.memos import Memos
 from aiojobs_lite.durable.operations import (
     InvokeJob,
+    Operation,
     Recorded,
+    RunRaised,
     Sleep,
     StartJob,
     StepPlanned,
@@ -27,7 +29,7 @@ from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
 from aiojobs_lite.policy.settle import Policy, Suspension
-from aiojobs_lite.policy.settle_step import settle_step
+from aiojobs_lite.policy.settle_step import is_last, settle_step
 from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.bus import Bus
@@ -119,6 +121,23 @@ class StepLedger:
         rows = await self.memos.save([self._new(operation) for operation in operations])
         return tuple(map(self._recorded, operations, rows))
 
+    def is_news(self, operation: Operation) -> bool:
+        """Whether an operation that a driver answers says more than is known; what has ended never changes.
+
+        Raises:
+            StepMismatch: If the name stands for another kind of operation.
+        """
+        known = self.memos.latest(operation.name)
+        if known is None:
+            return True
+        self.memos.known(operation.name, operation.kind)
+        is_open = known.state is StepState.WAITING and known.kind.bound is StepKind.RUN
+        return is_open and StepKind.RUN in {known.kind, operation.kind}
+
+    def is_last(self, raised: RunRaised, attempts: int) -> bool:
+        """Whether what a driver was called for is not tried again; it had failed so often before."""
+        return is_last(raised.verdict, attempts, self._run.claimed.max_attempts)
+
     async def start(self, operation: InvokeJob | StartJob) -> StepRow | Refused:
         """Starts the job of an operation, once; returns the operation as it stands then, or why it was refused.
 
@@ -184,7 +203,7 @@ class StepLedger:
 
     def _raised(self, raised: StepRaised, kind: StepKind, attempts: int, before: str | None) -> NewStep:
         """A step that failed, as often before and at last by this; what failed for good is planned no more."""
-        backoff = raised.backoff or self._policy.backoff
+        backoff, attempts = raised.backoff or self._policy.backoff, max(attempts, raised.attempts)
         end = settle_step(raised.verdict, attempts, self._most(raised), backoff, self._clock.now())
         error = before if raised.verdict.wish is Wish.SNOOZE else _error_of(raised)
         kind, memo = (StepKind.RUN, raised.memo) if end.state is StepState.FAILED else (kind, None)

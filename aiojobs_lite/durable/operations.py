@@ -46,6 +46,7 @@ class StepRaised:
         max_attempts: How often it is run at most; None: as often as the job may be attempted.
         backoff: The waits between; None: those of the job type.
         memo: What the driver is given for it, once it failed for good, or None.
+        attempts: How often that for which it was run had failed before, if that is more often than the step itself.
     """
 
     name: str
@@ -54,6 +55,7 @@ class StepRaised:
     max_attempts: int | None = None
     backoff: Backoff | None = None
     memo: str | None = None
+    attempts: int = 0
     kind: ClassVar = StepKind.RUN
 
 

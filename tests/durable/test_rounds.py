@@ -157,21 +157,21 @@ async def test_a_planned_step_fails_for_good_after_its_last_attempt_and_the_code
     assert job.result_json == '{"a": {"error":{"name":"Error"}}}'
 
 
-async def test_a_call_for_a_step_that_fails_altogether_is_a_failure_of_that_step(job_kit: JobKit) -> None:
+@pytest.mark.parametrize("wish", [Wish.NEVER, Wish.AGAIN])
+async def test_a_call_for_a_step_that_fails_altogether_is_tried_again_alone_and_ends_the_run_at_last(
+    job_kit: JobKit, wish: Wish
+) -> None:
     def script(asked: Asked) -> Answer:
         if asked.target is not None:
-            return failed(Wish.NEVER if asked.attempt else Wish.AGAIN)
-        return returned(asked) if asked.memos else [StepPlanned("a")]
+            return failed(wish if asked.attempt else Wish.AGAIN)
+        return [StepPlanned("a"), Sleep("nap", rig.at(HOUR * 100))]
 
-    rig = Rig(job_kit, script, max_attempts=5)
-    async with job_kit(rig.runner):
-        facts = rig.runner.watch()
-        handle = await rig.runner.enqueue(rig.flow)
-        await job_kit.run_to_end()
-        (given_up,) = [fact for fact in facts.take() if isinstance(fact, StepGivenUp)]
-        assert (await handle.job()).status is Status.COMPLETED
-    assert (given_up.attempt, given_up.error) == (2, "AppError: 500")
-    assert rig.remote.calls == ["? 0", "a 0", "a 1", "? 0"]
+    rig = Rig(job_kit, script, max_attempts=2 if wish is Wish.AGAIN else 5)
+    job = await rig.to_end()
+    assert rig.remote.calls == ["? 0", "a 0", "a 1"]
+    what = "AppError of step 'a', all of whose attempts are used up," if wish is Wish.AGAIN else "AppError"
+    assert (job.status, job.error) == (Status.DEAD, "AppError: 500")
+    assert job.reason == f"{what} is not to be tried again"
 
 
 async def test_a_step_that_was_found_and_failed_is_found_again_with_its_attempts(job_kit: JobKit) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from aiojobs_lite.durable.checkpoint import RunFence
 from aiojobs_lite.durable.driver import Answer, DriverCall
 from aiojobs_lite.durable.operations import RunRaised, RunReturned, StepRaised, StepRan
 from aiojobs_lite.model.job import Failure
@@ -21,16 +23,29 @@ class Asked(NamedTuple):
         memos: The memos by name, in the order in which the operations ended.
         target: See `DriverCall`.
         attempt: See `DriverCall`.
+        waiting: The names of what has not ended.
+        is_planning: See `DriverCall`.
+        notes: See `DriverCall`.
+        fence: The attempt.
+        most: See `DriverCall.max_attempts`.
     """
 
     payload: str
     memos: dict[str, str | None]
     target: str | None
     attempt: int
+    waiting: tuple[str, ...]
+    is_planning: bool
+    notes: Mapping[str, str]
+    fence: RunFence
+    most: int
+
+
+Script = Callable[[Asked], "Answer | Awaitable[Answer]"]
 
 
 class Remote:
-    """Answers each call by a script: a plain function, which keeps nothing between two calls.
+    """Answers each call by a script: a function, or a coroutine function, which keeps nothing between two calls.
 
     Args:
         script: Is given a call, and returns the answer.
@@ -41,18 +56,26 @@ class Remote:
         asked: Each call.
     """
 
-    def __init__(self, script: Callable[[Asked], Answer], together: int = 1) -> None:
+    def __init__(self, script: Script, together: int = 1) -> None:
         self._script = script
         self._barrier = asyncio.Barrier(together)
         self.asked: list[Asked] = []
 
     async def call(self, call: DriverCall) -> Answer:
         memos = {row.name: row.memo for row in call.ended}
-        asked = Asked(call.run.payload, memos, call.target, call.attempt)
+        fence, waiting = (
+            RunFence(call.run.id, call.run.attempt, call.run.owner),
+            tuple(row.name for row in call.waiting),
+        )
+        asked = Asked(
+            call.run.payload, memos, call.target, call.attempt, waiting, call.is_planning, call.notes, fence,
+            call.max_attempts,
+        )  # fmt: skip
         self.asked.append(asked)
         if call.target is not None:
             await self._barrier.wait()
-        return self._script(asked)
+        answer = self._script(asked)
+        return answer if not inspect.isawaitable(answer) else await answer
 
     @property
     def calls(self) -> list[str]:

@@ -1,0 +1,90 @@
+"""The notes of a run: what its driver, or the calls of it, remember beside its operations, stored as steps that ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from aiojobs_lite.durable.operations import RunReturned, StepRan
+from aiojobs_lite.durable.step import repeated
+from aiojobs_lite.model.steps import StepRow
+
+_MARK: Final = "~"  # at the beginning of the name of a note
+END: Final = f"{_MARK}end"
+"""What the run returned, stored before its last call was answered."""
+
+DEADLINE: Final = f"{_MARK}deadline"
+"""When the run is cancelled."""
+
+_SET: Final = f"{_MARK}set"
+_NULL: Final = "null"
+_OWN: Final = (END, DEADLINE, _SET)
+
+
+def is_note(name: str) -> bool:
+    """Whether the name of an operation is that of a note."""
+    return name.startswith(_MARK)
+
+
+def notes_of(rows: Iterable[StepRow]) -> dict[str, str]:
+    """The notes that a driver has stored, by their names."""
+    return {
+        row.name: row.memo
+        for row in rows
+        if is_note(row.name) and row.memo is not None and row.name.partition("#")[0] not in _OWN
+    }
+
+
+def note_end(end: RunReturned) -> StepRan:
+    """The note of what a run returned."""
+    return StepRan(END, _NULL if end.result is None else end.result)
+
+
+def end_of(row: StepRow | None) -> RunReturned | None:
+    """What a run returned, of its note; None: there is none."""
+    return None if row is None else RunReturned(row.memo)
+
+
+class Sets:
+    """The sets of operations of a run that are side by side, of the notes about them.
+
+    Attributes:
+        calls_each: See `Round`.
+    """
+
+    def __init__(self) -> None:
+        self.calls_each = False
+        self._members: set[str] = set()
+        self._raced: set[str] = set()
+        self._notes: set[str] = set()
+
+    def read(self, rows: Iterable[StepRow]) -> None:
+        """Reads the notes among these."""
+        for row in rows:
+            if row.name.partition("#")[0] == _SET and row.name not in self._notes:
+                note = json.loads(row.memo or "{}")
+                self._take(row.name, note["of"], note["raced"], calls_each=note["each"])
+
+    def note(self, names: Collection[str], raced: Collection[str], *, calls_each: bool) -> list[StepRan]:
+        """Takes the operations of an answer; returns the note about them, if there is one to be stored."""
+        raced = sorted(set(raced).intersection(names))
+        if self._members.issuperset(names) or (len(names) == 1 and not raced):
+            return []
+        name = repeated(_SET, len(self._notes) + 1)
+        self._take(name, names, raced, calls_each=calls_each)
+        return [StepRan(name, json.dumps({"of": list(names), "raced": raced, "each": calls_each}))]
+
+    def _take(self, name: str, names: Collection[str], raced: Collection[str], *, calls_each: bool) -> None:
+        self._notes.add(name)
+        self._members.update(names)
+        self._raced.update(raced)
+        self.calls_each |= calls_each
+
+    def has(self, name: str) -> bool:
+        """Whether an operation is in a set of several."""
+        return self.calls_each or name in self._members
+
+    def is_raced(self, name: str) -> bool:
+        """Whether an operation is in race with others."""
+        return self.calls_each or name in self._raced
