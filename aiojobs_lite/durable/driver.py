@@ -53,7 +53,7 @@ class DriverCall(NamedTuple):
     attempt: int
     waiting: tuple[StepRow, ...] = ()
     is_planning: bool = False
-    notes: Mapping[str, str] = {}  # nobody changes it
+    notes: Mapping[str, str] = {}  # is not changed
 
     @property
     def max_attempts(self) -> int:

@@ -8,18 +8,18 @@ from typing import Final
 
 from aiojobs_lite.durable.operations import RunReturned, StepRan
 from aiojobs_lite.durable.step import repeated
-from aiojobs_lite.model.steps import StepRow
+from aiojobs_lite.model.steps import StepKind, StepRow, StepState
 
 _MARK: Final = "~"  # at the beginning of the name of a note
-END: Final = f"{_MARK}end"
+RUN_END: Final = f"{_MARK}end"
 """What the run returned, stored before its last call was answered."""
 
-DEADLINE: Final = f"{_MARK}deadline"
+RUN_DEADLINE: Final = f"{_MARK}deadline"
 """When the run is cancelled."""
 
 _SET: Final = f"{_MARK}set"
 _NULL: Final = "null"
-_OWN: Final = (END, DEADLINE, _SET)
+_OWN: Final = (RUN_END, RUN_DEADLINE, _SET)
 
 
 def is_note(name: str) -> bool:
@@ -38,7 +38,7 @@ def notes_of(rows: Iterable[StepRow]) -> dict[str, str]:
 
 def note_end(end: RunReturned) -> StepRan:
     """The note of what a run returned."""
-    return StepRan(END, _NULL if end.result is None else end.result)
+    return StepRan(RUN_END, _NULL if end.result is None else end.result)
 
 
 def end_of(row: StepRow | None) -> RunReturned | None:
@@ -85,6 +85,7 @@ class Sets:
         """Whether an operation is in a set of several."""
         return self.calls_each or name in self._members
 
-    def is_raced(self, name: str) -> bool:
-        """Whether an operation is in race with others."""
-        return self.calls_each or name in self._raced
+    def is_raced(self, row: StepRow) -> bool:
+        """Whether an operation is in race with others; so is a step that was found beside a race, and failed."""
+        is_found = row.kind is StepKind.RUN and row.state is StepState.WAITING
+        return self.calls_each or row.name in self._raced or (is_found and bool(self._raced))

@@ -15,7 +15,7 @@ from typing import Any, Final
 from aiojobs_lite.durable.driver import Driver, DriverCall, Round
 from aiojobs_lite.durable.ledger import StepLedger
 from aiojobs_lite.durable.limits import RunSize
-from aiojobs_lite.durable.notes import END, Sets, end_of, is_note, notes_of
+from aiojobs_lite.durable.notes import RUN_END, Sets, end_of, is_note, notes_of
 from aiojobs_lite.durable.operations import InvokeJob, Operation, RunEnd, RunRaised, RunReturned, StepRaised
 from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.model.admission import Candidate, Refused
@@ -94,7 +94,7 @@ class Rounds:
         for row in _open(rows):
             if row.kind.bound is not StepKind.RUN and self._ledger.is_due(row):
                 await self._ledger.end_late(row)
-        self._is_asked = any(row.ended_at and self._sets.is_raced(row.name) for row in await self._ledger.all())
+        self._is_asked = any(row.ended_at and self._sets.is_raced(row) for row in await self._ledger.all())
         return self._stored_end
 
     async def _go_on(self, going: Going) -> None:
@@ -113,7 +113,7 @@ class Rounds:
         found: RunEnd | None = None
         for task in ended:
             name, end = going.pop(task), task.result()
-            self._is_asked |= name != _DISCOVERY and self._sets.is_raced(name)
+            self._is_asked |= name != _DISCOVERY and self._sets.is_raced(self._begun[name])
             if not isinstance(found, RunReturned):
                 found = end or found
         return found
@@ -143,7 +143,7 @@ class Rounds:
                 return None
             if any(row.kind is not StepKind.RUN or not self._ledger.is_due(row) for row in _open(rows)):
                 return None  # its path ends, the others go on
-            if self._sets.calls_each and not self._was_idle:
+            if self._sets.calls_each and not (attempt or self._was_idle):
                 self._was_idle = True
                 return None
             answer = RunRaised(Failure("InvalidAnswer", _NOTHING_NEW, None), Verdict(Wish.AGAIN))
@@ -224,7 +224,7 @@ class Rounds:
         return DriverCall(self._claimed, tuple(ended), target, attempt, waiting, is_planning, notes_of(rows))
 
     async def _take(self, answer: Round, attempt: int = 0) -> bool:
-        """Makes durable what is new in an answer; returns whether anything was, but for notes.
+        """Makes durable what is new in an answer, notes with it; returns whether any operation was.
 
         Args:
             answer: The answer.
@@ -236,6 +236,8 @@ class Rounds:
                 if isinstance(operation, StepRaised):
                     operation = replace(operation, attempts=attempt)  # noqa: PLW2901  # it has this one as well
                 new[operation.name] = operation
+        if all(map(is_note, new)):
+            return False  # a note of nothing: its driver would have all attempts again for it
         self._size.check(await self._ledger.all(), new)
         recorded = [operation for operation in new.values() if not isinstance(operation, InvokeJob)]
         recorded += self._sets.note(
@@ -250,11 +252,11 @@ class Rounds:
                 started = await self._ledger.start(operation)
                 if isinstance(started, Refused):
                     raise self._refusal(started, operation.child)
-        return not all(map(is_note, new))
+        return True
 
     @property
     def _stored_end(self) -> RunReturned | None:
-        return end_of(self._ledger.memos.latest(END))
+        return end_of(self._ledger.memos.latest(RUN_END))
 
 
 def _open(rows: Iterable[StepRow]) -> list[StepRow]:
@@ -272,4 +274,4 @@ def _failing(rows: Sequence[StepRow]) -> StepRow | None:
 
 
 def _count_ended(rows: Iterable[StepRow]) -> int:
-    return sum(row.place is not None for row in rows)
+    return sum(row.place is not None and not is_note(row.name) for row in rows)

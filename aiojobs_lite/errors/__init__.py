@@ -110,6 +110,7 @@ from aiojobs_lite.errors.job import (
     RecordedError,
     ResultNotKept,
     ResultTimeout,
+    RunTooLarge,
 )
 from aiojobs_lite.errors.runner import (
     ClientClosed,
@@ -124,7 +125,6 @@ from aiojobs_lite.errors.signatures import (
     SignatureRefused,
 )
 from aiojobs_lite.errors.steps import (
-    RunTooLarge,
     StepError,
     StepFailed,
     StepMismatch,

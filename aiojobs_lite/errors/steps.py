@@ -120,22 +120,3 @@ class TooManySteps(StepError):
             f"{name!r} of job {job_id} would be operation {most + 1:,}, and a job has at most {most:,}. Let a step do "
             "several at once, or start further jobs, and enqueue the job anew: a redriven one has as many.",
         )
-
-
-class RunTooLarge(JobError):
-    """A run that is driven by calls, such as one of an SDK, would store more than one may. It is not tried again.
-
-    Attributes:
-        size: How many bytes that would be.
-        most: How many it may be.
-    """
-
-    is_final = True
-
-    def __init__(self, job_id: int, what: str, size: int, most: int) -> None:
-        self.size, self.most = size, most
-        super().__init__(
-            job_id,
-            f"{what} in the run of job {job_id} would be {size:,} bytes, and at most {most:,} are stored. Store the "
-            "data elsewhere, and let the step return their path or key.",
-        )

@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from aiojobs_lite import Backoff, Job, JobRunner, Status
-from aiojobs_lite.clock import after
+from aiojobs_lite import Status
 from aiojobs_lite.durable.driver import Answer
 from aiojobs_lite.durable.memos import MOST_STEPS
 from aiojobs_lite.durable.operations import InvokeJob, RunReturned, Sleep, StepPlanned, WaitForEvent
 from aiojobs_lite.errors import RunnerNotStarted
-from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.runner.driven import driven
-from aiojobs_lite.telemetry.facts import StepGivenUp, StepRetried, StepsSkipped
+from aiojobs_lite.telemetry.facts import StepRetried, StepsSkipped
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.remote import Asked, Remote, failed, raised, ran, returned
+from tests.helpers.remote import HOUR, Asked, Remote, Rig, failed, next_of, raised, ran, returned
 from tests.helpers.waiting import until
-
-HOUR = 3600.0
-Script = Callable[[Asked], Answer]
-
-
-class Rig:
-    """A runner with one job type that code elsewhere runs.
-
-    Attributes:
-        runner: The runner.
-        remote: The code elsewhere.
-        flow: The job type.
-    """
-
-    def __init__(self, kit: JobKit, script: Script, *, together: int = 1, **options: Any) -> None:
-        self._kit = kit
-        self.runner = JobRunner(":memory:")
-        self.remote = Remote(script, together)
-        self.flow: JobType[..., Any] = self.runner.job(
-            name="flow", **{"max_attempts": 3, "backoff": Backoff(base="1m"), **options}
-        )(driven(self.remote))
-
-    def at(self, seconds: float) -> int:
-        """An instant of the run."""
-        return after(self._kit.clock.now(), seconds)
-
-    async def to_end(self) -> Job:
-        """Enqueues a job, and runs until it has ended."""
-        async with self._kit(self.runner):
-            handle = await self.runner.enqueue(self.flow)
-            await self._kit.run_to_end()
-            return await handle.job()
-
-
-def next_of(*answers: Answer) -> Script:
-    """Answers call by call."""
-    left = iter(answers)
-    return lambda _: next(left)
 
 
 async def test_what_was_done_is_given_word_for_word_and_the_result_is_as_it_came(job_kit: JobKit) -> None:

@@ -6,13 +6,21 @@ import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
+from aiojobs_lite import Backoff, Job, JobRunner
+from aiojobs_lite.clock import after
 from aiojobs_lite.durable.checkpoint import RunFence
 from aiojobs_lite.durable.driver import Answer, DriverCall
+from aiojobs_lite.durable.limits import RunLimits
 from aiojobs_lite.durable.operations import RunRaised, RunReturned, StepRaised, StepRan
+from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Failure
 from aiojobs_lite.policy.verdict import Verdict, Wish
+from aiojobs_lite.runner.driven import driven
+from aiojobs_lite.testing import JobKit
+
+HOUR: Final = 3600.0
 
 
 class Asked(NamedTuple):
@@ -103,3 +111,40 @@ def returned(asked: Asked) -> RunReturned:
 def failed(wish: Wish = Wish.AGAIN, delay: float | None = None) -> RunRaised:
     """A run that failed."""
     return RunRaised(Failure("AppError", "500", None), Verdict(wish, "AppError", delay))
+
+
+class Rig:
+    """A runner with one job type that code elsewhere runs.
+
+    Attributes:
+        runner: The runner.
+        remote: The code elsewhere.
+        flow: The job type.
+    """
+
+    def __init__(
+        self, kit: JobKit, script: Script, *, together: int = 1, limits: RunLimits | None = None, **options: Any
+    ) -> None:
+        self._kit = kit
+        self.runner = JobRunner(":memory:")
+        self.remote = Remote(script, together)
+        self.flow: JobType[..., Any] = self.runner.job(
+            name="flow", **{"max_attempts": 3, "backoff": Backoff(base="1m"), **options}
+        )(driven(self.remote, limits))
+
+    def at(self, seconds: float) -> int:
+        """An instant of the run."""
+        return after(self._kit.clock.now(), seconds)
+
+    async def to_end(self) -> Job:
+        """Enqueues a job, and runs until it has ended."""
+        async with self._kit(self.runner):
+            handle = await self.runner.enqueue(self.flow)
+            await self._kit.run_to_end()
+            return await handle.job()
+
+
+def next_of(*answers: Answer) -> Callable[[Asked], Answer]:
+    """Answers call by call."""
+    left = iter(answers)
+    return lambda _: next(left)
