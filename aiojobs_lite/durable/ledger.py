@@ -25,7 +25,7 @@ from aiojobs_lite.durable.operations import (
 )
 from aiojobs_lite.errors import EnqueueError, EventError
 from aiojobs_lite.model.admission import Refused
-from aiojobs_lite.model.events import StepFence
+from aiojobs_lite.model.events import StepFence, mark_of
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
 from aiojobs_lite.policy.settle import Policy, Suspension
@@ -199,7 +199,9 @@ class StepLedger:
             case Sleep():
                 return NewStep(name, StepKind.SLEEP, StepState.WAITING, until=operation.until)
             case WaitForEvent():
-                return NewStep(name, StepKind.EVENT, StepState.WAITING, until=operation.until, match=operation.match)
+                after = None if operation.after is None else mark_of(operation.after)
+                waiting = NewStep(name, StepKind.EVENT, StepState.WAITING, until=operation.until)
+                return waiting._replace(match=operation.match, after=after)
 
     def _raised(self, raised: StepRaised, kind: StepKind, attempts: int, before: str | None) -> NewStep:
         """A step that failed, as often before and at last by this; what failed for good is planned no more."""

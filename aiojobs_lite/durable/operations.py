@@ -78,11 +78,20 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class WaitForEvent:
-    """The run waits for an event, until an instant in microseconds; None: for ever."""
+    """The run waits for an event, until an instant in microseconds; None: for ever.
+
+    Attributes:
+        name: Its name.
+        match: Which event it is.
+        until: When the wait is over.
+        after: The memo of an event of that name: only those that were sent after it end the wait, and none of these is
+            missed; None: those do that were sent since the job was enqueued.
+    """
 
     name: str
     match: EventMatch
     until: int | None = None
+    after: str | None = None
     kind: ClassVar = StepKind.EVENT
 
 

@@ -307,3 +307,24 @@ async def test_a_driver_that_raises_costs_its_job_an_attempt(job_kit: JobKit) ->
 async def test_a_driven_handler_runs_in_a_runner_alone() -> None:
     with pytest.raises(RunnerNotStarted):
         await driven(Remote(next_of()))()
+
+
+async def test_a_driver_may_wait_on_behind_an_event_that_did_not_fit_and_misses_none(job_kit: JobKit) -> None:
+    match = EventMatch("user/replied", ("user",), "[7]")
+
+    def script(asked: Asked) -> Answer:
+        last = list(asked.memos.values())[-1] if asked.memos else None
+        if last is not None and '"text":"yes"' in last:
+            return returned(asked)
+        return [WaitForEvent(f"reply~{len(asked.memos)}", match, after=last)]
+
+    rig = Rig(job_kit, script)
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        await job_kit.advance(1)
+        for text in ("no", "never", "yes", "later"):
+            await rig.runner.send("user/replied", {"user": 7, "text": text}, id=None if text == "no" else text)
+        await job_kit.run_to_end()
+        result = await handle.result()
+    assert [reply["data"]["text"] for reply in result.values()] == ["no", "never", "yes"]
+    assert rig.remote.calls == ["? 0"] * 4

@@ -130,7 +130,7 @@ async def test_no_step_of_a_coroutine_is_stored_so(job_kit: JobKit) -> None:
 async def test_another_runner_may_store_it_and_the_owner_reads_it_behind_the_call(
     job_kit: JobKit, tmp_path: Path, how: str
 ) -> None:
-    other = JobRunner(max_running=0)
+    other = JobRunner(tmp_path / "jobs.db", max_running=0, clock=job_kit.clock)
 
     async def script(asked: Asked) -> Answer:
         if "b" in asked.memos:
@@ -144,7 +144,7 @@ async def test_another_runner_may_store_it_and_the_owner_reads_it_behind_the_cal
         return [ran("b")]
 
     rig = Rig(job_kit, script, max_attempts=2)
-    async with job_kit(rig.runner, database=tmp_path / "jobs.db"), job_kit(other, database=tmp_path / "jobs.db"):
+    async with job_kit(rig.runner, database=tmp_path / "jobs.db"), other:
         handle = await rig.runner.enqueue(rig.flow)
         await job_kit.run_to_end()
         steps = await rig.runner.jobs.steps(handle.id)
@@ -155,7 +155,8 @@ async def test_another_runner_may_store_it_and_the_owner_reads_it_behind_the_cal
 
 
 async def test_a_step_that_another_runner_has_stored_counts_after_a_crash(job_kit: JobKit, tmp_path: Path) -> None:
-    other, crashes = JobRunner(max_running=0), ["once"]
+    other = JobRunner(tmp_path / "jobs.db", max_running=0, clock=job_kit.clock)
+    crashes = ["once"]
 
     async def script(asked: Asked) -> Answer:
         if asked.memos:
@@ -170,7 +171,7 @@ async def test_a_step_that_another_runner_has_stored_counts_after_a_crash(job_ki
     rig = Rig(job_kit, script, max_attempts=2)
     path = tmp_path / "jobs.db"
     async with job_kit(rig.runner, database=path):
-        async with job_kit(other, database=path):
+        async with other:
             handle = await rig.runner.enqueue(rig.flow)
             await job_kit.advance("2m")
         assert crashes == ["once", "stored"]
@@ -186,7 +187,7 @@ async def test_a_step_that_another_runner_has_stored_counts_after_a_crash(job_ki
 async def test_the_end_that_was_stored_is_the_end_whatever_becomes_of_the_answer(
     job_kit: JobKit, tmp_path: Path, how: str, is_elsewhere: bool
 ) -> None:
-    other = JobRunner(max_running=0)
+    other = JobRunner(tmp_path / "jobs.db", max_running=0, clock=job_kit.clock)
 
     async def script(asked: Asked) -> Answer:
         runner = other if is_elsewhere else rig.runner
@@ -198,7 +199,7 @@ async def test_the_end_that_was_stored_is_the_end_whatever_becomes_of_the_answer
         return failed(Wish.NEVER) if how == "fails" else RunReturned("1.0" if how == "comes" or is_elsewhere else "2")
 
     rig = Rig(job_kit, script)
-    async with job_kit(rig.runner, database=tmp_path / "jobs.db"), job_kit(other, database=tmp_path / "jobs.db"):
+    async with job_kit(rig.runner, database=tmp_path / "jobs.db"), other:
         handle = await rig.runner.enqueue(rig.flow)
         await job_kit.run_to_end()
         job = await handle.job()
