@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
+from aiojobs_lite.clock import MICROSECONDS, Clock, after, to_datetime
 from aiojobs_lite.durable.memos import Memos
 from aiojobs_lite.durable.operations import (
     InvokeJob,
@@ -30,7 +30,7 @@ from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
 from aiojobs_lite.policy.settle import Policy, Suspension
 from aiojobs_lite.policy.settle_step import is_last, settle_step
-from aiojobs_lite.policy.verdict import Wish
+from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import StepCompleted, StepGivenUp, StepRetried, StepSnoozed
@@ -149,6 +149,12 @@ class StepLedger:
         row = await self.memos.start_child(operation.name, operation.child, is_awaited=is_awaited, until=until)
         return row if isinstance(row, Refused) else self._noted(row)
 
+    def next_attempt(self, verdict: Verdict) -> int:
+        """When an attempt that failed is followed by the next one, in microseconds."""
+        now = self._clock.now()
+        at = verdict.instant(now)
+        return after(now, self._policy.backoff.delay(self.attempt)) if at is None else at
+
     def is_due(self, row: StepRow) -> bool:
         """Whether the instant of an operation has come: it is late, or is to be tried again."""
         return row.until is not None and row.until <= self._clock.now()
@@ -199,9 +205,9 @@ class StepLedger:
             case Sleep():
                 return NewStep(name, StepKind.SLEEP, StepState.WAITING, until=operation.until)
             case WaitForEvent():
-                after = None if operation.after is None else mark_of(operation.after)
+                behind = None if operation.after is None else mark_of(operation.after)
                 waiting = NewStep(name, StepKind.EVENT, StepState.WAITING, until=operation.until)
-                return waiting._replace(match=operation.match, after=after)
+                return waiting._replace(match=operation.match, after=behind)
 
     def _raised(self, raised: StepRaised, kind: StepKind, attempts: int, before: str | None) -> NewStep:
         """A step that failed, as often before and at last by this; what failed for good is planned no more."""

@@ -1,4 +1,4 @@
-"""How much a run may store that a driver runs by calls."""
+"""How much a run may store that a driver runs by calls, and how long it may take."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from aiojobs_lite.sizes import LARGEST_DRIVEN_RESULT_BYTES, LARGEST_DRIVEN_STATE
 
 
 class RunLimits(NamedTuple):
-    """The most that a run may store. Beyond, it has failed for good.
+    """The most that a run may store, beyond which it has failed for good, and how long it may take.
 
     Attributes:
         result: Bytes of what a step gave, or the run returned.
         state: Bytes of what all operations gave, the notes of the driver among them.
         steps: Operations; the notes do not count.
+        seconds: From the beginning of its first attempt until it is cancelled, also while it sleeps or waits; None:
+            there is no such limit.
     """
 
     result: int = LARGEST_DRIVEN_RESULT_BYTES
     state: int = LARGEST_DRIVEN_STATE_BYTES
     steps: int = MOST_STEPS
+    seconds: float | None = None
 
 
 class RunSize:
@@ -33,11 +36,14 @@ class RunSize:
     Args:
         job_id: The job of the run.
         limits: How much it may store.
+
+    Attributes:
+        limits: As given.
     """
 
     def __init__(self, job_id: int, limits: RunLimits) -> None:
         self._job_id = job_id
-        self._limits = limits
+        self.limits = limits
         self._sizes: dict[str, int] = {}  # of what has ended, which never changes
 
     def check(self, stored: Iterable[StepRow], new: Mapping[str, Operation]) -> None:
@@ -58,10 +64,10 @@ class RunSize:
             self.check_result(f"what {operation.name!r} gave", memo)
             count += not is_note(operation.name)
             total += _bytes_of(memo)
-            if count > self._limits.steps:
-                raise TooManySteps(self._job_id, operation.name, self._limits.steps)
-            if total > self._limits.state:
-                raise RunTooLarge(self._job_id, "what all of its operations gave", total, self._limits.state)
+            if count > self.limits.steps:
+                raise TooManySteps(self._job_id, operation.name, self.limits.steps)
+            if total > self.limits.state:
+                raise RunTooLarge(self._job_id, "what all of its operations gave", total, self.limits.state)
 
     def check_result(self, what: str, text: str | None) -> None:
         """Refuses one result that is too large.
@@ -70,8 +76,8 @@ class RunSize:
             RunTooLarge: If it is.
         """
         size = _bytes_of(text)
-        if size > self._limits.result:
-            raise RunTooLarge(self._job_id, what, size, self._limits.result)
+        if size > self.limits.result:
+            raise RunTooLarge(self._job_id, what, size, self.limits.result)
 
     def _size_of(self, row: StepRow) -> int:
         known = self._sizes.get(row.name)

@@ -12,21 +12,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from aiojobs_lite.clock import after
 from aiojobs_lite.durable.driver import Driver, DriverCall, Round
 from aiojobs_lite.durable.ledger import StepLedger
 from aiojobs_lite.durable.limits import RunSize
-from aiojobs_lite.durable.notes import RUN_END, Sets, end_of, is_note, notes_of
-from aiojobs_lite.durable.operations import InvokeJob, Operation, RunEnd, RunRaised, RunReturned, StepRaised
+from aiojobs_lite.durable.notes import RUN_DEADLINE, RUN_END, Sets, end_of, is_note, notes_of
+from aiojobs_lite.durable.operations import InvokeJob, Operation, RunEnd, RunRaised, RunReturned, Sleep, StepRaised
 from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.model.steps import StepKind, StepRow, StepState
 from aiojobs_lite.policy.verdict import Verdict, Wish
+from aiojobs_lite.text import show_duration
 
 _DISCOVERY: Final = ""  # stands for the call without a target, among the names of operations
 _FINAL: Final = frozenset({Wish.NEVER, Wish.ABANDON, Wish.CANCEL})
 _NOTHING_NEW: Final = "its driver answered neither an end nor an operation that is new"
 _NOT_RUN: Final = "its driver was called for step {!r}, and did not answer what came of it"
+_LATE: Final = "it was not over {} after it had begun"
 _USED_UP: Final = "{} of step {!r}, all of whose attempts are used up,"
 Refusal = Callable[[Refused, Candidate], Exception]
 Going = dict["asyncio.Task[RunEnd | None]", str]
@@ -77,7 +80,7 @@ class Rounds:
                 ended, _ = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
                 end = self._end_of(ended, going)
             if isinstance(end, RunRaised) and end.verdict.wish not in _FINAL:
-                end = await self._answered(going) or end
+                end = await self._answered(going) or self._in_time(end)
         finally:
             for task in going:
                 task.cancel()
@@ -91,11 +94,15 @@ class Rounds:
         rows = await self._ledger.all()
         self._ledger.memos.is_first = False  # another task or process may store the first operation
         self._sets.read(rows)
+        seconds = self._size.limits.seconds
+        if seconds is not None and self._deadline is None:
+            await self._ledger.record(Sleep(RUN_DEADLINE, after(self._claimed.started_at, seconds)))
         for row in _open(rows):
             if row.kind.bound is not StepKind.RUN and self._ledger.is_due(row):
                 await self._ledger.end_late(row)
         self._is_asked = any(row.ended_at and self._sets.is_raced(row) for row in await self._ledger.all())
-        return self._stored_end
+        is_late = self._deadline is not None and self._ledger.is_due(self._deadline)
+        return self._stored_end or (self._late() if is_late else None)
 
     async def _go_on(self, going: Going) -> None:
         """Begins a branch for each operation that is open, and the next call without a target, if that is to come."""
@@ -104,7 +111,9 @@ class Rounds:
             if row.name not in names and self._begun.get(row.name) != row:
                 self._begun[row.name] = row
                 going[asyncio.create_task(self._branch(row))] = row.name
-        if _DISCOVERY not in names and (self._is_asked or not going):
+        if self._deadline is not None and RUN_DEADLINE not in names:
+            going[asyncio.create_task(self._until_deadline(self._deadline))] = RUN_DEADLINE
+        if _DISCOVERY not in names and (self._is_asked or set(going.values()) <= {RUN_DEADLINE}):
             self._is_asked = False
             going[asyncio.create_task(self._discover())] = _DISCOVERY
 
@@ -113,7 +122,7 @@ class Rounds:
         found: RunEnd | None = None
         for task in ended:
             name, end = going.pop(task), task.result()
-            self._is_asked |= name != _DISCOVERY and self._sets.is_raced(self._begun[name])
+            self._is_asked |= name in self._begun and self._sets.is_raced(self._begun[name])
             if not isinstance(found, RunReturned):
                 found = end or found
         return found
@@ -125,6 +134,23 @@ class Rounds:
             ended, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
             end = self._end_of(ended, going)
         return end
+
+    async def _until_deadline(self, row: StepRow) -> RunEnd:
+        """Returns the end of a run that is not over in time."""
+        await until_due(self._waits, self._ledger, row)
+        return self._late()
+
+    def _late(self) -> RunRaised:
+        why = _LATE.format(show_duration(self._size.limits.seconds or 0.0))
+        return RunRaised(Failure("TimeoutError", why, None), Verdict(Wish.CANCEL, why))
+
+    def _in_time(self, end: RunRaised) -> RunRaised:
+        """The same end of an attempt, but the next one begins at the deadline at the latest, which cancels the run."""
+        if self._deadline is None or self._deadline.until is None:
+            return end
+        at = min(self._ledger.next_attempt(end.verdict), self._deadline.until)
+        wish = Wish.RETRY if end.verdict.wish is Wish.AGAIN else end.verdict.wish
+        return RunRaised(end.failure, end.verdict._replace(wish=wish, at=at, delay=None))
 
     async def _discover(self) -> RunEnd | None:
         """Asks what is next; a step that was found so, and failed, is tried again by that."""
@@ -253,6 +279,10 @@ class Rounds:
                 if isinstance(started, Refused):
                     raise self._refusal(started, operation.child)
         return True
+
+    @property
+    def _deadline(self) -> StepRow | None:
+        return self._ledger.memos.latest(RUN_DEADLINE)
 
     @property
     def _stored_end(self) -> RunReturned | None:
