@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiojobs_lite.durable.operations import RunReturned, StepRan
 from aiojobs_lite.durable.step import repeated
@@ -46,6 +46,25 @@ def end_of(row: StepRow | None) -> RunReturned | None:
     return None if row is None else RunReturned(row.memo)
 
 
+class LastEnd(NamedTuple):
+    """The last operation that had ended before a call: after a redrive, places are given again.
+
+    Attributes:
+        place: Its place.
+        at: When it ended.
+    """
+
+    place: int
+    at: int
+
+    def is_before(self, row: StepRow) -> bool:
+        """Whether an operation has ended since."""
+        return (row.place or 0) > self.place or (row.ended_at or 0) > self.at
+
+
+NO_END: Final = LastEnd(0, 0)
+
+
 class Sets:
     """The sets of operations of a run that are side by side, of the notes about them.
 
@@ -81,6 +100,18 @@ class Sets:
         self._raced.update(raced)
         self.calls_each |= calls_each
 
+    def find_last_end(self, rows: Iterable[StepRow]) -> LastEnd:
+        """The last operation of these that has ended, if any are in race."""
+        ended = [row for row in rows if row.place is not None] if self.has_races else []
+        return LastEnd(
+            max((row.place or 0 for row in ended), default=0), max((row.ended_at or 0 for row in ended), default=0)
+        )
+
+    @property
+    def has_races(self) -> bool:
+        """Whether any operations are in race, or were."""
+        return self.calls_each or bool(self._raced)
+
     def has(self, name: str) -> bool:
         """Whether an operation is in a set of several."""
         return self.calls_each or name in self._members
@@ -88,4 +119,4 @@ class Sets:
     def is_raced(self, row: StepRow) -> bool:
         """Whether an operation is in race with others; so is a step that was found beside a race, and failed."""
         is_found = row.kind is StepKind.RUN and row.state is StepState.WAITING
-        return self.calls_each or row.name in self._raced or (is_found and bool(self._raced))
+        return self.calls_each or row.name in self._raced or (is_found and self.has_races)

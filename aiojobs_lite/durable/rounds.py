@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from aiojobs_lite.clock import after
 from aiojobs_lite.durable.driver import Driver, DriverCall, Round
 from aiojobs_lite.durable.ledger import StepLedger
 from aiojobs_lite.durable.limits import RunSize
-from aiojobs_lite.durable.notes import RUN_DEADLINE, RUN_END, Sets, end_of, is_note, notes_of
+from aiojobs_lite.durable.notes import NO_END, RUN_DEADLINE, RUN_END, LastEnd, Sets, end_of, is_note, notes_of
 from aiojobs_lite.durable.operations import InvokeJob, Operation, RunEnd, RunRaised, RunReturned, Sleep, StepRaised
 from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.model.admission import Candidate, Refused
@@ -45,6 +45,13 @@ class Rounds:
         waits: What the attempt waits for.
         refusal: Makes the error of a child that its options refuse.
         size: Knows how much the run may store.
+        last_end: The last operation that had ended before the latest call without a target that was answered, if that
+            is known, and the run has races.
+
+    Attributes:
+        waits: As given.
+        size: As given.
+        last_end: As given, and as it is now.
     """
 
     def __init__(
@@ -56,16 +63,18 @@ class Rounds:
         waits: Waits,
         refusal: Refusal,
         size: RunSize,
+        last_end: LastEnd = NO_END,
     ) -> None:
         self._claimed = claimed
         self._driver = driver
         self._ledger = ledger
-        self._waits = waits
+        self.waits = waits
         self._refusal = refusal
-        self._size = size
+        self.size = size
+        self.last_end = last_end
         self._sets = Sets()
         self._begun: dict[str, StepRow] = {}  # what waits, as it stood when its branch began
-        self._calling: set[asyncio.Task[Any] | None] = set()  # the branches in whose calls the driver is
+        self._calling: set[str] = set()  # the steps that are called for, or whose answers are being stored
         self._is_asked = False  # whether an operation in race has ended since the last call without a target
         self._is_failing = False  # no call begins any more
         self._was_idle = False  # whether such a call brought nothing, and nothing was open
@@ -86,7 +95,7 @@ class Rounds:
                 task.cancel()
             await asyncio.gather(*going, return_exceptions=True)
         if isinstance(end, RunReturned):
-            self._size.check_result("what it returned", end.result)
+            self.size.check_result("what it returned", end.result)
         return end
 
     async def _begin(self) -> RunEnd | None:
@@ -94,13 +103,14 @@ class Rounds:
         rows = await self._ledger.all()
         self._ledger.memos.is_first = False  # another task or process may store the first operation
         self._sets.read(rows)
-        seconds = self._size.limits.seconds
+        seconds = self.size.limits.seconds
         if seconds is not None and self._deadline is None:
             await self._ledger.record(Sleep(RUN_DEADLINE, after(self._claimed.started_at, seconds)))
         for row in _open(rows):
             if row.kind.bound is not StepKind.RUN and self._ledger.is_due(row):
                 await self._ledger.end_late(row)
-        self._is_asked = any(row.ended_at and self._sets.is_raced(row) for row in await self._ledger.all())
+        ended = [row for row in await self._ledger.all() if row.ended_at and self.last_end.is_before(row)]
+        self._is_asked = any(map(self._sets.is_raced, ended))
         is_late = self._deadline is not None and self._ledger.is_due(self._deadline)
         return self._stored_end or (self._late() if is_late else None)
 
@@ -130,18 +140,18 @@ class Rounds:
     async def _answered(self, going: Going) -> RunEnd | None:
         """An attempt that failed beside calls for steps in race: what these come to is stored before it ends."""
         self._is_failing, end = True, None
-        while end is None and (calls := [task for task in going if task in self._calling]):
+        while end is None and (calls := [task for task, name in going.items() if name in self._calling]):
             ended, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
             end = self._end_of(ended, going)
         return end
 
     async def _until_deadline(self, row: StepRow) -> RunEnd:
         """Returns the end of a run that is not over in time."""
-        await until_due(self._waits, self._ledger, row)
+        await until_due(self.waits, self._ledger, row)
         return self._late()
 
     def _late(self) -> RunRaised:
-        why = _LATE.format(show_duration(self._size.limits.seconds or 0.0))
+        why = _LATE.format(show_duration(self.size.limits.seconds or 0.0))
         return RunRaised(Failure("TimeoutError", why, None), Verdict(Wish.CANCEL, why))
 
     def _in_time(self, end: RunRaised) -> RunRaised:
@@ -155,16 +165,19 @@ class Rounds:
     async def _discover(self) -> RunEnd | None:
         """Asks what is next; a step that was found so, and failed, is tried again by that."""
         rows = await self._ledger.all()
-        failing = _failing(rows)
+        failing = self._failing(rows)
         attempt = max(0 if failing is None else failing.attempts, self._ledger.attempt - 1)
         done = _count_ended(rows)
         answer = await self._call(None, attempt)
         if isinstance(answer, RunReturned):
             return answer
         if not isinstance(answer, RunRaised):
+            self.last_end = self._sets.find_last_end(rows)
             is_new = await self._take(answer, attempt)
             rows = await self._ledger.all()
-            if is_new or self._is_asked or _count_ended(rows) > done:
+            has_ended = _count_ended(rows) > done
+            self._is_asked |= has_ended and self._sets.has_races  # the path of the code that was called for goes on
+            if is_new or has_ended or self._is_asked:
                 self._was_idle = False
                 return None
             if any(row.kind is not StepKind.RUN or not self._ledger.is_due(row) for row in _open(rows)):
@@ -175,27 +188,40 @@ class Rounds:
             answer = RunRaised(Failure("InvalidAnswer", _NOTHING_NEW, None), Verdict(Wish.AGAIN))
         return answer if failing is None else await self._failed(failing.name, answer, attempt)
 
+    def _failing(self, rows: Sequence[StepRow]) -> StepRow | None:
+        """The step that a call without a target found, and that failed last and is due; it counts only while no other
+        operation has ended since: the code may have none of the others.
+        """
+        last = max((row.ended_at or 0 for row in rows if not is_note(row.name)), default=0)
+        failing = [
+            row
+            for row in _open(rows)
+            if row.kind is StepKind.RUN and (row.until or 0) > last and self._ledger.is_due(row)
+        ]
+        return max(failing, key=lambda row: row.attempts, default=None)
+
     async def _branch(self, row: StepRow) -> RunEnd | None:
         """Returns when an operation has ended, or what was found and failed is to be asked for again."""
         if row.kind is StepKind.RUN:
-            await until_due(self._waits, self._ledger, row)
+            await until_due(self.waits, self._ledger, row)
         elif row.kind is not StepKind.PLANNED:
-            await until_ended(self._waits, self._ledger, row)
+            await until_ended(self.waits, self._ledger, row)
         while row.kind is StepKind.PLANNED:  # it is of the kind `run` when it has ended
-            await until_due(self._waits, self._ledger, row)
+            await until_due(self.waits, self._ledger, row)
             if self._is_failing:
                 return None
-            answer = await self._call(row.name, row.attempts)
-            if isinstance(answer, RunReturned):
-                return answer
-            end = await self._ran(row, answer)
-            if end is not None:
+            self._calling.add(row.name)
+            end = await self._ran(row, await self._call(row.name, row.attempts))
+            self._calling.discard(row.name)
+            if end is not None or self._is_failing:
                 return end
             row = self._ledger.memos.latest(row.name) or row
         return None
 
-    async def _ran(self, row: StepRow, answer: RunRaised | Round) -> RunEnd | None:
+    async def _ran(self, row: StepRow, answer: Round | RunEnd) -> RunEnd | None:
         """Takes the answer to a call for a planned step; returns the end of the run, if it is that."""
+        if isinstance(answer, RunReturned):
+            return answer
         if not isinstance(answer, RunRaised):
             await self._take(answer)
             if self._ledger.memos.latest(row.name) != row:
@@ -216,20 +242,16 @@ class Rounds:
 
     async def _call(self, target: str | None, attempt: int) -> Round | RunEnd:
         """Calls the driver; returns what it answers, or the end of the run that was stored meanwhile."""
-        await self._waits.check()
+        await self.waits.check()
         call = self._call_for(target, attempt, await self._ledger.all())
-        task = asyncio.current_task()
-        self._calling.add(task)
         try:
-            with self._waits:
+            with self.waits:
                 answer = await self._driver.call(call)
         except Exception:
             await self._ledger.reload()
             if self._stored_end is None:
                 raise
             answer = self._stored_end
-        finally:
-            self._calling.discard(task)
         if not isinstance(answer, Round | RunReturned | RunRaised):
             answer = Round(answer)
         if isinstance(answer, RunRaised) or (isinstance(answer, Round) and answer.has_stored):
@@ -264,7 +286,7 @@ class Rounds:
                 new[operation.name] = operation
         if all(map(is_note, new)):
             return False  # a note of nothing: its driver would have all attempts again for it
-        self._size.check(await self._ledger.all(), new)
+        self.size.check(await self._ledger.all(), new)
         recorded = [operation for operation in new.values() if not isinstance(operation, InvokeJob)]
         recorded += self._sets.note(
             [name for name, operation in new.items() if operation.kind is not StepKind.RUN],
@@ -292,15 +314,6 @@ class Rounds:
 def _open(rows: Iterable[StepRow]) -> list[StepRow]:
     """The operations that have not ended."""
     return [row for row in rows if row.state is StepState.WAITING and not is_note(row.name)]
-
-
-def _failing(rows: Sequence[StepRow]) -> StepRow | None:
-    """The step that a call without a target found, and that failed last; it counts only while no other operation has
-    ended since: the code may have none of the others.
-    """
-    last = max((row.ended_at or 0 for row in rows if not is_note(row.name)), default=0)
-    failing = [row for row in _open(rows) if row.kind is StepKind.RUN and (row.until or 0) > last]
-    return max(failing, key=lambda row: row.attempts, default=None)
 
 
 def _count_ended(rows: Iterable[StepRow]) -> int:

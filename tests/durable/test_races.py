@@ -337,3 +337,46 @@ async def test_a_step_that_was_found_in_a_race_and_failed_is_asked_for_again_whi
         await job_kit.advance("2m")
         assert await handle.result() == {"nap": None, "b": {"data": 1}}
     assert rig.remote.calls == ["? 0", "? 0", "? 1", "? 0"]
+
+
+async def test_a_planned_step_that_is_tried_again_asks_for_no_call_beside_it(job_kit: JobKit) -> None:
+    rig: Rig
+
+    def script(asked: Asked) -> Answer:
+        if asked.target == "b" and asked.attempt < 2:
+            return [raised("b", Wish.RETRY, HOUR)]
+        if asked.target is not None:
+            return [ran(asked.target)]
+        return returned(asked) if len(asked.memos) == 2 else Round([] if asked.memos else AB, raced=["a", "b"])
+
+    rig = Rig(job_kit, script)
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        await job_kit.advance("2h")
+        assert (await handle.job()).status is Status.COMPLETED
+    assert rig.remote.calls == ["? 0", "a 0", "b 0", "? 0", "b 1", "b 2", "? 0"]
+
+
+async def test_what_was_seen_before_a_redrive_hides_nothing_after_it(job_kit: JobKit) -> None:
+    """The places of what had failed are given again."""
+    rig: Rig
+
+    def script(asked: Asked) -> Answer:
+        if asked.target is not None:
+            return [raised(asked.target, Wish.NEVER) if len(rig.remote.asked) < 4 else ran(asked.target)]
+        if "a" in asked.memos and "nap" in asked.memos:
+            return returned(asked)
+        if asked.memos:
+            return []
+        never = WaitForEvent("never", EventMatch("e"))
+        return Round([StepPlanned("a"), Sleep("nap", rig.at(HOUR)), never], raced=["a", "nap"])
+
+    rig = Rig(job_kit, script)
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        await job_kit.advance("1m")
+        assert rig.remote.calls == ["? 0", "a 0", "? 0"]
+        await handle.cancel()
+        await rig.runner.jobs.redrive(handle.id)
+        await job_kit.advance("2h")
+        assert (await handle.job()).status is Status.COMPLETED
