@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite import Status
+from aiojobs_lite import Backoff, Status
 from aiojobs_lite.durable.driver import Answer
 from aiojobs_lite.durable.memos import MOST_STEPS
 from aiojobs_lite.durable.operations import InvokeJob, RunReturned, Sleep, StepPlanned, WaitForEvent
@@ -328,3 +328,39 @@ async def test_a_driver_may_wait_on_behind_an_event_that_did_not_fit_and_misses_
         result = await handle.result()
     assert [reply["data"]["text"] for reply in result.values()] == ["no", "never", "yes"]
     assert rig.remote.calls == ["? 0"] * 4
+
+
+async def test_what_is_called_for_has_its_attempts_however_it_fails(job_kit: JobKit) -> None:
+    """The code, and then a step that it finds: to the driver they are one thing that is called for."""
+    rig = Rig(
+        job_kit, next_of(failed(), [raised("b")], [ran("b")], failed(), failed(), [raised("c")], RunReturned("1"))
+    )
+    job = await rig.to_end()
+    assert rig.remote.calls == ["? 0", "? 1", "? 2", "? 0", "? 1", "? 2", "? 0"]
+    assert rig.remote.asked[-1].memos == {"b": '{"data":1}', "c": '{"error":{"name":"Error"}}'}
+    assert (job.status, {asked.most for asked in rig.remote.asked}) == (Status.COMPLETED, {3})
+
+
+async def test_a_call_that_fails_behind_a_step_that_was_found_ends_the_run_at_the_last_attempt(job_kit: JobKit) -> None:
+    rig = Rig(job_kit, next_of([raised("b")], failed(), failed(Wish.RETRY, HOUR)))
+    job = await rig.to_end()
+    assert rig.remote.calls == ["? 0", "? 1", "? 2"]
+    assert (job.status, job.error) == (Status.DEAD, "AppError: 500")
+    assert job.reason == "AppError of step 'b', all of whose attempts are used up, is not to be tried again"
+
+
+@pytest.mark.parametrize("target", [None, "a"])
+async def test_a_driver_says_when_what_failed_is_tried_again(job_kit: JobKit, target: str | None) -> None:
+    def script(asked: Asked) -> Answer:
+        if not asked.memos and asked.target is None and target is not None:
+            return [StepPlanned("a")]
+        return returned(asked) if asked.memos or asked.attempt else failed(Wish.RETRY, HOUR)
+
+    rig = Rig(job_kit, script, backoff=Backoff(base=1.0))
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        await job_kit.advance("59m")
+        assert (await handle.job()).status is Status.PENDING
+        assert rig.remote.calls[-1] == ("? 0" if target is None else "a 0")
+        await job_kit.advance("1m")
+        assert (await handle.job()).status is Status.COMPLETED
