@@ -205,9 +205,10 @@ class StepLedger:
             case Sleep():
                 return NewStep(name, StepKind.SLEEP, StepState.WAITING, until=operation.until)
             case WaitForEvent():
-                behind = None if operation.after is None else mark_of(operation.after)
-                waiting = NewStep(name, StepKind.EVENT, StepState.WAITING, until=operation.until)
-                return waiting._replace(match=operation.match, after=behind)
+                until, behind = operation.until, None if operation.after is None else mark_of(operation.after)
+                return NewStep(
+                    name, StepKind.EVENT, StepState.WAITING, until=until, match=operation.match, after=behind
+                )  # fmt: skip
 
     def _raised(self, raised: StepRaised, kind: StepKind, attempts: int, before: str | None) -> NewStep:
         """A step that failed, as often before and at last by this; what failed for good is planned no more."""
