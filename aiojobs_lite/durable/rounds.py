@@ -106,7 +106,7 @@ class Rounds:
         seconds = self.size.limits.seconds
         if seconds is not None and self._deadline is None:
             await self._ledger.record(Sleep(RUN_DEADLINE, after(self._claimed.started_at, seconds)))
-        for row in _open(rows):
+        for row in sorted(_open(rows), key=lambda row: row.until or 0):  # as they have ended, so they are given
             if row.kind.bound is not StepKind.RUN and self._ledger.is_due(row):
                 await self._ledger.end_late(row)
         ended = [row for row in await self._ledger.all() if row.ended_at and self.last_end.is_before(row)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiojobs_lite.durable.driver import Answer
-from aiojobs_lite.durable.notes import RUN_END, Sets, end_of, is_note, note_end, notes_of
+from aiojobs_lite.durable.notes import NO_END, RUN_END, LastEnd, Sets, end_of, is_note, note_end, notes_of
 from aiojobs_lite.durable.operations import Operation, RunReturned, StepPlanned, StepRan, WaitForEvent
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.steps import StepKind, StepRow, StepState
@@ -100,3 +100,16 @@ def test_what_is_noted_of_sets_is_read_back() -> None:
     read.read([row(each.name, each.memo)])
     assert read.is_raced(row("c"))
     assert each.name == "~set#3"
+
+
+def test_an_operation_has_ended_since_another_by_its_place_or_by_its_instant() -> None:
+    """A redrive gives places again, and a clock is set back."""
+    last = LastEnd(5, 9)
+    ended = [row("a")._replace(place=place, ended_at=at) for place, at in ((5, 9), (6, 9), (6, 1), (2, 10), (4, 8))]
+    assert [last.is_before(one) for one in ended] == [False, True, True, True, False]
+    assert not last.is_before(row("w", None, state=StepState.WAITING)._replace(place=None))
+    sets = Sets()
+    assert sets.find_last_end(ended) == NO_END
+    sets.note(["a", "b"], ["a"], calls_each=False)
+    assert sets.find_last_end(ended) == (6, 10)
+    assert sets.find_last_end([]) == NO_END

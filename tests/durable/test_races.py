@@ -380,3 +380,51 @@ async def test_what_was_seen_before_a_redrive_hides_nothing_after_it(job_kit: Jo
         await rig.runner.jobs.redrive(handle.id)
         await job_kit.advance("2h")
         assert (await handle.job()).status is Status.COMPLETED
+
+
+async def test_waits_that_are_over_when_a_run_goes_on_late_have_ended_in_the_order_of_their_instants(
+    job_kit: JobKit,
+) -> None:
+    rig: Rig
+
+    def script(asked: Asked) -> Answer:
+        if asked.memos:
+            return returned(asked)
+        naps = [Sleep("third", rig.at(3)), Sleep("first", rig.at(1)), Sleep("second", rig.at(2))]
+        return Round(naps, raced=["first"])
+
+    rig = Rig(job_kit, script)
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        await job_kit.advance(0.5)
+        await rig.runner.types.pause("flow")
+        await job_kit.advance("1m")
+        await rig.runner.types.resume("flow")
+        await job_kit.run_to_end()
+        assert list(await handle.result()) == ["first", "second", "third"]
+
+
+async def test_an_attempt_that_failed_in_a_race_waits_for_no_step_that_is_tried_again_later(job_kit: JobKit) -> None:
+    doors, failures = Doors("a", "b"), [failed(Wish.RETRY, HOUR)]
+
+    async def script(asked: Asked) -> Answer:
+        if asked.target is not None:
+            await doors.through(asked.target)
+            is_first = asked.target == "b" and asked.attempt == 0
+            return [raised("b", Wish.RETRY, 2 * HOUR) if is_first else ran(asked.target)]
+        if not asked.memos:
+            return Round(AB, raced=["a", "b"])
+        return failures.pop() if failures else Round([]) if len(asked.memos) == 1 else returned(asked)
+
+    rig = Rig(job_kit, script)
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        doors.open("a")
+        await until(lambda: not failures)
+        doors.open("b")
+        await job_kit.advance("59m")
+        assert (await handle.job()).status is Status.PENDING
+        assert rig.remote.calls == ["? 0", "a 0", "b 0", "? 0"]
+        await job_kit.advance("61m")
+        assert (await handle.job()).status is Status.COMPLETED
+    assert rig.remote.calls == ["? 0", "a 0", "b 0", "? 0", "? 1", "b 1", "? 0"]
