@@ -16,6 +16,12 @@ LARGEST_PAYLOAD_BYTES: Final = 256 * 1024
 LARGEST_RESULT_BYTES: Final = 256 * 1024
 """Of what a handler returns, as JSON; default of `@job(largest_result=...)`."""
 
+LARGEST_DRIVEN_RESULT_BYTES: Final = 4 * 1024 * 1024
+"""Of what one step of a run gives that a driver runs by calls, or the run returns, as JSON."""
+
+LARGEST_DRIVEN_STATE_BYTES: Final = 32 * 1024 * 1024
+"""Of what all steps of such a run give."""
+
 LARGEST_VALUE_BYTES: Final = 64 * 1024 * 1024
 """The most that both options take: a value is written and read on the event loop, in about 10 ms a MiB."""
 

@@ -103,6 +103,12 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"most": 1_000},
     ),
     (
+        lambda: errors.RunTooLarge(7, "what 'pay' gave", 5_000_000, 4_194_304),
+        "what 'pay' gave in the run of job 7 would be 5,000,000 bytes, and at most 4,194,304 are stored. Store the "
+        "data elsewhere, and let the step return their path or key.",
+        {"job_id": 7, "size": 5_000_000, "most": 4_194_304},
+    ),
+    (
         lambda: errors.InvalidOption("timeout", "soon", "seconds"),
         "timeout='soon': expected seconds.",
         {"option": "timeout", "value": "soon"},

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.current import AttemptOfJob
 from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.checkpoint import RunFence, ledger_elsewhere, record_checkpoint
 from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.durable.ledger import StepLedger
+from aiojobs_lite.durable.limits import RunLimits, RunSize
 from aiojobs_lite.durable.memos import Memos, StepStore
-from aiojobs_lite.durable.operations import RunReturned
+from aiojobs_lite.durable.notes import NO_END, LastEnd
+from aiojobs_lite.durable.operations import Recorded, RunReturned
 from aiojobs_lite.durable.own_resources import OwningAttempt
 from aiojobs_lite.durable.results import StepResults
 from aiojobs_lite.durable.rounds import Refusal, Rounds
@@ -21,11 +24,13 @@ from aiojobs_lite.engine.running import Running
 from aiojobs_lite.errors import AttemptNotOwned, StoreError
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.policy.settle import Ending, Stop, Suspension
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import RepeatedOutsideSteps, StepsSkipped, SuspensionSwallowed
 
 _log = get_log("engine")
+_MOST_SUSPENDED: Final = 10_000  # runs
 
 
 class Attempts(Protocol):
@@ -65,7 +70,8 @@ class Durable:
         self.suspend = suspend
         self._results = StepResults()
         self._known: dict[Running, DurableAttempt] = {}  # two of a job that its owner lost and has claimed again
-        self._driven: dict[Running, Waits] = {}
+        self._driven: dict[Running, Rounds] = {}
+        self._last_ends: dict[int, LastEnd] = {}  # of runs that are suspended
         self._repeating: set[str] = set()  # the types of which it was published
         self._find, self._when_ended = attempts.find, self._ended  # one object for all
         self._reloads: set[asyncio.Task[None]] = set()
@@ -106,24 +112,49 @@ class Durable:
             self._repeating.add(job.type)
             self._bus.publish(RepeatedOutsideSteps(job.id, job.type, call, instead))
 
-    async def drive(self, claimed: Claimed, driver: Driver, refusal: Refusal) -> Ending:
+    async def drive(self, claimed: Claimed, driver: Driver, refusal: Refusal, limits: RunLimits) -> Ending:
         """Has a driver run an attempt by calls; returns how that ended.
 
         Args:
             claimed: The attempt.
             driver: Runs it.
             refusal: Makes the error of a child that its options refuse.
+            limits: How much the run may store.
 
         Raises:
             AttemptNotOwned: If it does not run any more.
         """
         run = self._running(claimed)
         ledger, waits = self._open(run)
-        self._driven[run] = waits
-        end = await Rounds(claimed=claimed, driver=driver, ledger=ledger, waits=waits, refusal=refusal).run()
+        rounds = self._driven[run] = Rounds(
+            claimed=claimed, driver=driver, ledger=ledger, waits=waits, refusal=refusal,
+            size=RunSize(claimed.id, limits), last_end=self._last_ends.pop(claimed.id, NO_END),
+        )  # fmt: skip
+        end = await rounds.run()
         if isinstance(end, RunReturned):
             return Ending(result=None if run.job_type.result is None else end.result)
         return Ending(error=RuntimeError(end.failure.error_type), failure=end.failure, verdict=end.verdict)
+
+    async def checkpoint(
+        self, fence: RunFence, operations: Sequence[Recorded], end: RunReturned | None, limits: RunLimits
+    ) -> tuple[StepRow, ...] | None:
+        """Makes operations durable while a driver is called, here or in another process; see `record_checkpoint`.
+
+        Args:
+            fence: The attempt.
+            operations: What was done, or planned.
+            end: What the run returned, or None.
+            limits: How much a run may store that another process drives.
+        """
+        run = self._attempts.find(fence.job_id)
+        if run is not None and (run.claimed.attempt, run.claimed.owner) == fence[1:]:
+            driven = self._driven.get(run)
+            if driven is None:
+                return None  # no driver runs it
+            return await record_checkpoint(driven.waits.ledger, driven.size, operations, end)
+        ledger = await ledger_elsewhere(fence, self._store, self._clock, self._bus)
+        size = RunSize(fence.job_id, limits)
+        return None if ledger is None else await record_checkpoint(ledger, size, operations, end)
 
     def _running(self, claimed: Claimed) -> Running:
         run = self._attempts.find(claimed.id)
@@ -146,7 +177,7 @@ class Durable:
     def _ended(self, run: Running, ending: Ending) -> None:
         run.task = None  # its context holds the operations, and they hold the attempt: nothing is left to the collector
         attempt = self._known.pop(run, None)
-        waits = self._driven.pop(run) if attempt is None else attempt.waits
+        waits = self._left(run) if attempt is None else attempt.waits
         waits.close()
         claimed = run.claimed
         if run.stopped is Stop.SUSPEND:
@@ -155,6 +186,15 @@ class Durable:
                 self._bus.publish(SuspensionSwallowed(claimed.id, claimed.type, problem))
         elif (skipped := waits.ledger.skipped) and ending.succeeded:
             self._bus.publish(StepsSkipped(claimed.id, claimed.type, ", ".join(skipped)))
+
+    def _left(self, run: Running) -> Waits:
+        """Forgets a driver that has come to the end of an attempt, but for what the next attempt is to know."""
+        rounds = self._driven.pop(run)
+        if run.stopped is Stop.SUSPEND and rounds.last_end != NO_END:
+            self._last_ends[run.claimed.id] = rounds.last_end
+            if len(self._last_ends) > _MOST_SUSPENDED:  # a run that is called once too often has lost nothing
+                del self._last_ends[next(iter(self._last_ends))]
+        return rounds.waits
 
 
 async def _end_what_came(waits: Waits) -> None:

@@ -9,11 +9,13 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
+from aiojobs_lite.clock import MICROSECONDS, Clock, after, to_datetime
 from aiojobs_lite.durable.memos import Memos
 from aiojobs_lite.durable.operations import (
     InvokeJob,
+    Operation,
     Recorded,
+    RunRaised,
     Sleep,
     StartJob,
     StepPlanned,
@@ -23,12 +25,12 @@ from aiojobs_lite.durable.operations import (
 )
 from aiojobs_lite.errors import EnqueueError, EventError
 from aiojobs_lite.model.admission import Refused
-from aiojobs_lite.model.events import StepFence
+from aiojobs_lite.model.events import StepFence, mark_of
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
 from aiojobs_lite.policy.settle import Policy, Suspension
-from aiojobs_lite.policy.settle_step import settle_step
-from aiojobs_lite.policy.verdict import Wish
+from aiojobs_lite.policy.settle_step import is_last, settle_step
+from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import StepCompleted, StepGivenUp, StepRetried, StepSnoozed
@@ -119,6 +121,23 @@ class StepLedger:
         rows = await self.memos.save([self._new(operation) for operation in operations])
         return tuple(map(self._recorded, operations, rows))
 
+    def is_news(self, operation: Operation) -> bool:
+        """Whether an operation that a driver answers says more than is known; what has ended never changes.
+
+        Raises:
+            StepMismatch: If the name stands for another kind of operation.
+        """
+        known = self.memos.latest(operation.name)
+        if known is None:
+            return True
+        self.memos.known(operation.name, operation.kind)
+        is_open = known.state is StepState.WAITING and known.kind.bound is StepKind.RUN
+        return is_open and StepKind.RUN in {known.kind, operation.kind}
+
+    def is_last(self, raised: RunRaised, attempts: int) -> bool:
+        """Whether what a driver was called for is not tried again; it had failed so often before."""
+        return is_last(raised.verdict, attempts, self._run.claimed.max_attempts)
+
     async def start(self, operation: InvokeJob | StartJob) -> StepRow | Refused:
         """Starts the job of an operation, once; returns the operation as it stands then, or why it was refused.
 
@@ -129,6 +148,12 @@ class StepLedger:
         until = operation.until if isinstance(operation, InvokeJob) else None
         row = await self.memos.start_child(operation.name, operation.child, is_awaited=is_awaited, until=until)
         return row if isinstance(row, Refused) else self._noted(row)
+
+    def next_attempt(self, verdict: Verdict) -> int:
+        """When an attempt that failed is followed by the next one, in microseconds."""
+        now = self._clock.now()
+        at = verdict.instant(now)
+        return after(now, self._policy.backoff.delay(self.attempt)) if at is None else at
 
     def is_due(self, row: StepRow) -> bool:
         """Whether the instant of an operation has come: it is late, or is to be tried again."""
@@ -180,11 +205,14 @@ class StepLedger:
             case Sleep():
                 return NewStep(name, StepKind.SLEEP, StepState.WAITING, until=operation.until)
             case WaitForEvent():
-                return NewStep(name, StepKind.EVENT, StepState.WAITING, until=operation.until, match=operation.match)
+                until, behind = operation.until, None if operation.after is None else mark_of(operation.after)
+                return NewStep(
+                    name, StepKind.EVENT, StepState.WAITING, until=until, match=operation.match, after=behind
+                )  # fmt: skip
 
     def _raised(self, raised: StepRaised, kind: StepKind, attempts: int, before: str | None) -> NewStep:
         """A step that failed, as often before and at last by this; what failed for good is planned no more."""
-        backoff = raised.backoff or self._policy.backoff
+        backoff, attempts = raised.backoff or self._policy.backoff, max(attempts, raised.attempts)
         end = settle_step(raised.verdict, attempts, self._most(raised), backoff, self._clock.now())
         error = before if raised.verdict.wish is Wish.SNOOZE else _error_of(raised)
         kind, memo = (StepKind.RUN, raised.memo) if end.state is StepState.FAILED else (kind, None)

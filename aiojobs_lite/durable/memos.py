@@ -220,13 +220,18 @@ class Memos:
 
     async def _read(self) -> list[str]:
         rows = {row.name: row for row in await self.store.ask(ListSteps(self._fence[0]))}
-        waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
+        open_before = {name for name in rows if self._is_open(name)} if self.is_read else ()
         self._rows |= rows
         if not self.is_read:
             self._count = len(rows)
         self._ran = 0
         self.is_read = True
-        return [name for name in waiting if self._rows[name].state is not StepState.WAITING]
+        return [name for name in open_before if rows[name].state is not StepState.WAITING]
+
+    def _is_open(self, name: str) -> bool:
+        """Whether an operation has not ended, as far as is known."""
+        row = self._rows.get(name)
+        return row is None or row.state is StepState.WAITING
 
     @property
     def skipped(self) -> list[str]:

@@ -46,6 +46,7 @@ class StepRaised:
         max_attempts: How often it is run at most; None: as often as the job may be attempted.
         backoff: The waits between; None: those of the job type.
         memo: What the driver is given for it, once it failed for good, or None.
+        attempts: How often that for which it was run had failed before, if that is more often than the step itself.
     """
 
     name: str
@@ -54,6 +55,7 @@ class StepRaised:
     max_attempts: int | None = None
     backoff: Backoff | None = None
     memo: str | None = None
+    attempts: int = 0
     kind: ClassVar = StepKind.RUN
 
 
@@ -76,11 +78,20 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class WaitForEvent:
-    """The run waits for an event, until an instant in microseconds; None: for ever."""
+    """The run waits for an event, until an instant in microseconds; None: for ever.
+
+    Attributes:
+        name: Its name.
+        match: Which event it is.
+        until: When the wait is over.
+        after: The memo of an event of that name: only those that were sent after it end the wait, and none of these is
+            missed; None: those do that were sent since the job was enqueued.
+    """
 
     name: str
     match: EventMatch
     until: int | None = None
+    after: str | None = None
     kind: ClassVar = StepKind.EVENT
 
 

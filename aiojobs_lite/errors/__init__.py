@@ -36,6 +36,7 @@
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long
     │   ├── ResultNotKept           completed, but its result was not stored
+    │   ├── RunTooLarge             driven by calls, and it would store too much
     │   └── StepError               about one step of a durable handler
     │       ├── StepFailed          it failed for good
     │       ├── StepMismatch        its name was another kind of step before
@@ -109,6 +110,7 @@ from aiojobs_lite.errors.job import (
     RecordedError,
     ResultNotKept,
     ResultTimeout,
+    RunTooLarge,
 )
 from aiojobs_lite.errors.runner import (
     ClientClosed,
@@ -172,6 +174,7 @@ __all__ = [
     "ResourceFailed",
     "ResultNotKept",
     "ResultTimeout",
+    "RunTooLarge",
     "RunnerAlreadyStarted",
     "RunnerClosed",
     "RunnerError",

@@ -167,3 +167,22 @@ class ResultNotKept(JobError):
         super().__init__(
             job_id, f"job {job_id} completed, but its result was not kept: {problem.rstrip('.')}. {advice}"
         )
+
+
+class RunTooLarge(JobError):
+    """A run that is driven by calls, such as one of an SDK, would store more than one may. It is not tried again.
+
+    Attributes:
+        size: How many bytes that would be.
+        most: How many it may be.
+    """
+
+    is_final = True
+
+    def __init__(self, job_id: int, what: str, size: int, most: int) -> None:
+        self.size, self.most = size, most
+        super().__init__(
+            job_id,
+            f"{what} in the run of job {job_id} would be {size:,} bytes, and at most {most:,} are stored. Store the "
+            "data elsewhere, and let the step return their path or key.",
+        )

@@ -22,6 +22,18 @@ class EventMatch(NamedTuple):
     values: str = "[]"
 
 
+class EventMark(NamedTuple):
+    """An event that was sent, by what its memo says of it (`model.events.memo_of`).
+
+    Attributes:
+        id: The id that its sender gave it, or its number as text.
+        sent_at: When it was sent, in microseconds.
+    """
+
+    id: str
+    sent_at: int
+
+
 def json_values(values: Iterable[Any]) -> str:
     """JSON scalars as one array, in the one form by which they are compared: `1` and `1.0` are the same number."""
     return json.dumps([_scalar(value) for value in values], ensure_ascii=False, separators=(",", ":"))

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.admission import Candidate, Refused
-from aiojobs_lite.model.event_match import EventMatch, values_at
+from aiojobs_lite.model.event_match import EventMark, EventMatch, values_at
 from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.model.writes import Inserted, unanswered
 
@@ -267,6 +267,16 @@ def memo_of(event: EventRow) -> str:
     """The event as JSON: its id, name, its data word for word as it came, and when it was sent in microseconds."""
     key = json.dumps(str(event.id) if event.key is None else event.key)
     return f'{{"id":{key},"name":{json.dumps(event.name)},"data":{event.data},"sent_at":{event.sent_at}}}'
+
+
+def mark_of(memo: str) -> EventMark:
+    """Which event a memo of `memo_of` is; its data are not read.
+
+    Raises:
+        ValueError: If it is another text.
+    """
+    key, _ = json.JSONDecoder().raw_decode(memo, len('{"id":'))
+    return EventMark(str(key), int(memo.rpartition('"sent_at":')[2].removesuffix("}")))
 
 
 def matches(match: EventMatch, event: EventRow) -> bool:

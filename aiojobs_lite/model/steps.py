@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from aiojobs_lite.model.admission import Candidate, Refused
-from aiojobs_lite.model.event_match import EventMatch
+from aiojobs_lite.model.event_match import EventMark, EventMatch
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Inserted, unanswered
 
@@ -60,6 +60,8 @@ class NewStep(NamedTuple):
         attempts: How often it was run.
         until: When it is over, or is tried again, in microseconds; None: no instant ends it.
         match: The event that an operation of the kind `event` waits for; else None.
+        after: An event of that name: it, and those that were sent before it, do not end the wait; None: all do that
+            were sent since the job was enqueued. Of one that is not there any more, its instant counts.
     """
 
     name: str
@@ -70,6 +72,7 @@ class NewStep(NamedTuple):
     attempts: int = 0
     until: int | None = None
     match: EventMatch | None = None
+    after: EventMark | None = None
 
 
 class StepRow(NamedTuple):
@@ -109,8 +112,8 @@ class SaveSteps(NamedTuple):
       one says, but for `started_at`, and waits for nothing else any more.
     - Those that end take the next places in the order of the rows.
     - One of the kind `event` that waits, and is stored first, is done at once if an event that matches was sent since
-      the job was enqueued (`SendEvents`): the first one; its memo is that event (`model.events.memo_of`). Else the next
-      one that is sent ends it.
+      the job was enqueued (`SendEvents`), and behind `after`: the first one; its memo is that event
+      (`model.events.memo_of`). Else the next one that is sent ends it.
     - What the writer says about what is stored saves a look at it, and changes nothing else.
 
     Attributes:

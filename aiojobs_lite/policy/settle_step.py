@@ -47,11 +47,16 @@ def settle_step(
         now: The instant, in microseconds.
         chance: The backoff's randomness, 0 to 1.
     """
+    if is_last(verdict, attempts, most):
+        return StepEnd(StepState.FAILED, attempts + 1, None)
     if verdict.wish is not Wish.SNOOZE:  # which uses no attempt
         attempts += 1
-        if attempts >= most or verdict.wish in _FINAL:
-            return StepEnd(StepState.FAILED, attempts, None)
     at = verdict.instant(now)
     if at is None:
         at = after(now, backoff.delay(max(attempts, 1), chance))
     return StepEnd(StepState.WAITING, attempts, at)
+
+
+def is_last(verdict: Verdict, attempts: int, most: int) -> bool:
+    """Whether what failed is not tried again; see `settle_step`."""
+    return verdict.wish in _FINAL or (verdict.wish is not Wish.SNOOZE and attempts + 1 >= most)

@@ -48,6 +48,7 @@ class Enqueuer:
         documents: Small documents of JSON beside the jobs.
         publish: Has a request delivered to a URL.
         publish_many: Has many delivered, in one transaction.
+        durables: Durable runs, for what drives them elsewhere.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -58,7 +59,7 @@ class Enqueuer:
         self._admission = Admission(self._access)
         self.jobs = RunnerJobs(self._access)
         self.documents = Documents(self._access)
-        self._durables = DurableAccess(Children(self._access, self._registry))
+        self.durables = DurableAccess(Children(self._access, self._registry))
         self.events = Events(self._access, self._registry, self.jobs, self._admission)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
         self.publish = Publisher(self._registry, self.enqueue_many)
@@ -257,7 +258,7 @@ class Enqueuer:
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, it may be sent.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
-        current, durable = CURRENT.get(), self._durables.durable
+        current, durable = CURRENT.get(), self.durables.durable
         if current is not None and durable is not None and current[3] == self._access.engine.identity.database:
             durable.note_outside(current[0], "runner.send", "ctx.send(name, event, data)")
         (sent,) = await self.events.send_many([EventToSend(name, data, id)])

@@ -197,7 +197,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             raise RunnerAlreadyStarted
         self._take_sources()
         runs = self._settings.max_running > 0
-        own = {JobRunner: self, Enqueuer: self, type(self): self, DurableAccess: self._durables}
+        own = {JobRunner: self, Enqueuer: self, type(self): self, DurableAccess: self.durables}
         deps = {**self._all_deps(), **own} if runs else {}
         for job_type in self._registry if runs else ():
             for wanted in job_type.signature.injected.values():
@@ -227,7 +227,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             around=surrounding.attempts,
             settings=self._settings,
         )
-        self._durables.durable = Durable(
+        self.durables.durable = Durable(
             store=engine, clock=self._clock, bus=self._bus, attempts=engine.attempts, suspend=engine.suspend
         )
         self._access.open(engine)

@@ -258,7 +258,7 @@ class Probe:
     @property
     def durables(self) -> DurableAccess:
         """What its durable handlers need of it."""
-        return self._runner._durables
+        return self._runner.durables
 
     @property
     def _access(self) -> EngineAccess:
@@ -266,7 +266,7 @@ class Probe:
 
     @property
     def _durable(self) -> Durable:
-        durable = self._runner._durables.durable
+        durable = self._runner.durables.durable
         assert durable is not None, "the runner was never started"  # noqa: S101  # for tests only
         return durable
 

@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from aiojobs_lite import Backoff, Job, JobRunner, Status
-from aiojobs_lite.clock import after
+from aiojobs_lite import Backoff, Status
 from aiojobs_lite.durable.driver import Answer
 from aiojobs_lite.durable.memos import MOST_STEPS
 from aiojobs_lite.durable.operations import InvokeJob, RunReturned, Sleep, StepPlanned, WaitForEvent
 from aiojobs_lite.errors import RunnerNotStarted
-from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.runner.driven import driven
-from aiojobs_lite.telemetry.facts import StepGivenUp, StepRetried, StepsSkipped
+from aiojobs_lite.telemetry.facts import StepRetried, StepsSkipped
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.remote import Asked, Remote, failed, raised, ran, returned
+from tests.helpers.remote import HOUR, Asked, Remote, Rig, failed, next_of, raised, ran, returned
 from tests.helpers.waiting import until
-
-HOUR = 3600.0
-Script = Callable[[Asked], Answer]
-
-
-class Rig:
-    """A runner with one job type that code elsewhere runs.
-
-    Attributes:
-        runner: The runner.
-        remote: The code elsewhere.
-        flow: The job type.
-    """
-
-    def __init__(self, kit: JobKit, script: Script, *, together: int = 1, **options: Any) -> None:
-        self._kit = kit
-        self.runner = JobRunner(":memory:")
-        self.remote = Remote(script, together)
-        self.flow: JobType[..., Any] = self.runner.job(
-            name="flow", **{"max_attempts": 3, "backoff": Backoff(base="1m"), **options}
-        )(driven(self.remote))
-
-    def at(self, seconds: float) -> int:
-        """An instant of the run."""
-        return after(self._kit.clock.now(), seconds)
-
-    async def to_end(self) -> Job:
-        """Enqueues a job, and runs until it has ended."""
-        async with self._kit(self.runner):
-            handle = await self.runner.enqueue(self.flow)
-            await self._kit.run_to_end()
-            return await handle.job()
-
-
-def next_of(*answers: Answer) -> Script:
-    """Answers call by call."""
-    left = iter(answers)
-    return lambda _: next(left)
 
 
 async def test_what_was_done_is_given_word_for_word_and_the_result_is_as_it_came(job_kit: JobKit) -> None:
@@ -157,21 +114,21 @@ async def test_a_planned_step_fails_for_good_after_its_last_attempt_and_the_code
     assert job.result_json == '{"a": {"error":{"name":"Error"}}}'
 
 
-async def test_a_call_for_a_step_that_fails_altogether_is_a_failure_of_that_step(job_kit: JobKit) -> None:
+@pytest.mark.parametrize("wish", [Wish.NEVER, Wish.AGAIN])
+async def test_a_call_for_a_step_that_fails_altogether_is_tried_again_alone_and_ends_the_run_at_last(
+    job_kit: JobKit, wish: Wish
+) -> None:
     def script(asked: Asked) -> Answer:
         if asked.target is not None:
-            return failed(Wish.NEVER if asked.attempt else Wish.AGAIN)
-        return returned(asked) if asked.memos else [StepPlanned("a")]
+            return failed(wish if asked.attempt else Wish.AGAIN)
+        return [StepPlanned("a"), Sleep("nap", rig.at(HOUR * 100))]
 
-    rig = Rig(job_kit, script, max_attempts=5)
-    async with job_kit(rig.runner):
-        facts = rig.runner.watch()
-        handle = await rig.runner.enqueue(rig.flow)
-        await job_kit.run_to_end()
-        (given_up,) = [fact for fact in facts.take() if isinstance(fact, StepGivenUp)]
-        assert (await handle.job()).status is Status.COMPLETED
-    assert (given_up.attempt, given_up.error) == (2, "AppError: 500")
-    assert rig.remote.calls == ["? 0", "a 0", "a 1", "? 0"]
+    rig = Rig(job_kit, script, max_attempts=2 if wish is Wish.AGAIN else 5)
+    job = await rig.to_end()
+    assert rig.remote.calls == ["? 0", "a 0", "a 1"]
+    what = "AppError of step 'a', all of whose attempts are used up," if wish is Wish.AGAIN else "AppError"
+    assert (job.status, job.error) == (Status.DEAD, "AppError: 500")
+    assert job.reason == f"{what} is not to be tried again"
 
 
 async def test_a_step_that_was_found_and_failed_is_found_again_with_its_attempts(job_kit: JobKit) -> None:
@@ -350,3 +307,60 @@ async def test_a_driver_that_raises_costs_its_job_an_attempt(job_kit: JobKit) ->
 async def test_a_driven_handler_runs_in_a_runner_alone() -> None:
     with pytest.raises(RunnerNotStarted):
         await driven(Remote(next_of()))()
+
+
+async def test_a_driver_may_wait_on_behind_an_event_that_did_not_fit_and_misses_none(job_kit: JobKit) -> None:
+    match = EventMatch("user/replied", ("user",), "[7]")
+
+    def script(asked: Asked) -> Answer:
+        last = list(asked.memos.values())[-1] if asked.memos else None
+        if last is not None and '"text":"yes"' in last:
+            return returned(asked)
+        return [WaitForEvent(f"reply~{len(asked.memos)}", match, after=last)]
+
+    rig = Rig(job_kit, script)
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        await job_kit.advance(1)
+        for text in ("no", "never", "yes", "later"):
+            await rig.runner.send("user/replied", {"user": 7, "text": text}, id=None if text == "no" else text)
+        await job_kit.run_to_end()
+        result = await handle.result()
+    assert [reply["data"]["text"] for reply in result.values()] == ["no", "never", "yes"]
+    assert rig.remote.calls == ["? 0"] * 4
+
+
+async def test_what_is_called_for_has_its_attempts_however_it_fails(job_kit: JobKit) -> None:
+    """The code, and then a step that it finds: to the driver they are one thing that is called for."""
+    rig = Rig(
+        job_kit, next_of(failed(), [raised("b")], [ran("b")], failed(), failed(), [raised("c")], RunReturned("1"))
+    )
+    job = await rig.to_end()
+    assert rig.remote.calls == ["? 0", "? 1", "? 2", "? 0", "? 1", "? 2", "? 0"]
+    assert rig.remote.asked[-1].memos == {"b": '{"data":1}', "c": '{"error":{"name":"Error"}}'}
+    assert (job.status, {asked.most for asked in rig.remote.asked}) == (Status.COMPLETED, {3})
+
+
+async def test_a_call_that_fails_behind_a_step_that_was_found_ends_the_run_at_the_last_attempt(job_kit: JobKit) -> None:
+    rig = Rig(job_kit, next_of([raised("b")], failed(), failed(Wish.RETRY, HOUR)))
+    job = await rig.to_end()
+    assert rig.remote.calls == ["? 0", "? 1", "? 2"]
+    assert (job.status, job.error) == (Status.DEAD, "AppError: 500")
+    assert job.reason == "AppError of step 'b', all of whose attempts are used up, is not to be tried again"
+
+
+@pytest.mark.parametrize("target", [None, "a"])
+async def test_a_driver_says_when_what_failed_is_tried_again(job_kit: JobKit, target: str | None) -> None:
+    def script(asked: Asked) -> Answer:
+        if not asked.memos and asked.target is None and target is not None:
+            return [StepPlanned("a")]
+        return returned(asked) if asked.memos or asked.attempt else failed(Wish.RETRY, HOUR)
+
+    rig = Rig(job_kit, script, backoff=Backoff(base=1.0))
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(rig.flow)
+        await job_kit.advance("59m")
+        assert (await handle.job()).status is Status.PENDING
+        assert rig.remote.calls[-1] == ("? 0" if target is None else "a 0")
+        await job_kit.advance("1m")
+        assert (await handle.job()).status is Status.COMPLETED

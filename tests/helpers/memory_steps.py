@@ -11,8 +11,8 @@ from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.model.ends import Again, Close, count_restarted
-from aiojobs_lite.model.event_match import EventMatch
-from aiojobs_lite.model.events import EventRow, Listener, matches, memo_of
+from aiojobs_lite.model.event_match import EventMark, EventMatch
+from aiojobs_lite.model.events import EventRow, Listener, mark_of, matches, memo_of
 from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.steps import (
     Awaited,
@@ -91,13 +91,23 @@ class Durable:
             number: wait for number, wait in self.waits.items() if wait[1] != job_id or not (is_any or wait[2] == step)
         }
 
-    def first_event(self, match: EventMatch, job_id: int, but: str | None = None) -> EventRow | None:
-        """The first event that matches and was sent since a job was enqueued, or the one that was held in its place;
-        not the one that is `but` as JSON.
+    def first_event(
+        self, match: EventMatch, job_id: int, but: str | None = None, after: EventMark | None = None
+    ) -> EventRow | None:
+        """The first event that matches and was sent since a job was enqueued, or the one that was held in its place,
+        and after another one; not the one that is `but` as JSON.
         """
+        named = {number: event for number, event in self.events.items() if event.name == match.event}
+        if after is not None:
+            same = [number for number, event in named.items() if mark_of(memo_of(event)) == after]
+            named = {
+                number: event
+                for number, event in named.items()
+                if (number > max(same) if same else event.sent_at > after.sent_at)
+            }
         found = [
             number
-            for number, event in self.events.items()
+            for number, event in named.items()
             if self.behind[number] >= self.held_before.get(job_id, job_id)
             and matches(match, event)
             and memo_of(event) != but
@@ -310,7 +320,7 @@ def _save(phases: MemoryPhases, job: Job, new: NewStep) -> StepRow:
         return there
     match = new.match if new.state is StepState.WAITING else None
     if there is None and match is not None:
-        event = durable.first_event(match, job.id)
+        event = durable.first_event(match, job.id, after=new.after)
         if event is not None:
             new, match = new._replace(state=StepState.DONE, memo=memo_of(event)), None
     is_over = new.state is not StepState.WAITING

@@ -33,6 +33,7 @@ _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
     "durable/attempt.py": Suite("tests/runner/test_operations.py", "its operations are those of a context"),
+    "durable/checkpoint.py": Suite("tests/runner/test_checkpoints.py", "what another runner stores is seen there"),
     "durable/driver.py": Suite("tests/durable/test_rounds.py", _NO_BEHAVIOUR),
     "durable/operations.py": Suite("tests/durable/test_ledger.py", _NO_BEHAVIOUR),
     "runner/driven.py": Suite("tests/durable/test_rounds.py", "each run there has such a handler"),

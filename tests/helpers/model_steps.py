@@ -13,7 +13,7 @@ from hypothesis.stateful import RULE_MARKER, invariant, rule
 
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ends import Again
-from aiojobs_lite.model.event_match import EventMatch, json_values
+from aiojobs_lite.model.event_match import EventMark, EventMatch, json_values
 from aiojobs_lite.model.events import (
     DeliverEvents,
     FindEvents,
@@ -25,6 +25,8 @@ from aiojobs_lite.model.events import (
     SendEvents,
     SetListeners,
     StepFence,
+    mark_of,
+    memo_of,
 )
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome, Status
 from aiojobs_lite.model.micro_batch import Capacity
@@ -50,9 +52,9 @@ from tests.helpers.model_machine import POLICY
 from tests.helpers.stores import FAILURE, alone
 
 
-def event_step(name: str, match: EventMatch | None) -> NewStep:
+def event_step(name: str, match: EventMatch | None, after: EventMark | None = None) -> NewStep:
     """An operation that waits for an event."""
-    return NewStep(name, Kind.EVENT, State.WAITING, match=match)
+    return NewStep(name, Kind.EVENT, State.WAITING, match=match, after=after)
 
 
 class Drawn(NamedTuple):
@@ -218,8 +220,18 @@ class DurableBesideModel(BatchesBesideModel):
         return [*self.save(held, drawn), self.suspended(held, drawn, *{step.name for step in drawn.saved}, drawn.name)]
 
     def wait_for_event(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
-        save = SaveSteps(held.id, held.attempt, held.owner, (event_step(drawn.name, drawn.match),))
+        waiting = event_step(drawn.name, drawn.match, self.an_event(drawn))
+        save = SaveSteps(held.id, held.attempt, held.owner, (waiting,))
         return [save, self.suspended(held, drawn, drawn.name)]
+
+    def an_event(self, drawn: Drawn) -> EventMark | None:
+        """An event behind which a wait is: one that was sent, or one that is not there (any more), or none."""
+        events = list(self.twins.model.database.rows.durable.events.values())
+        if not drawn.yes:
+            return None
+        if drawn.which >= len(events):
+            return EventMark("k", self.now - SECOND)
+        return mark_of(memo_of(events[drawn.which]))
 
     def fail(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
         """An attempt that fails beside what it waits for."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.ends import Again
-from aiojobs_lite.model.event_match import EventMatch, json_values
+from aiojobs_lite.model.event_match import EventMark, EventMatch, json_values
 from aiojobs_lite.model.events import EventRow, NewEvent, SendEvents, memo_of
 from aiojobs_lite.model.job import Claimed, Held, Outcome
 from aiojobs_lite.model.steps import (
@@ -36,10 +36,12 @@ def match(event: str = "e", **values: Any) -> EventMatch:
     return EventMatch(event, tuple(by_path), json_values(by_path.values()))
 
 
-def wait(name: str, of: EventMatch | None = None, until: float | None = None) -> NewStep:
+def wait(
+    name: str, of: EventMatch | None = None, until: float | None = None, after: EventMark | None = None
+) -> NewStep:
     """An operation that waits for an event."""
     until_us = None if until is None else at(until)
-    return NewStep(name, StepKind.EVENT, StepState.WAITING, until=until_us, match=of or match())
+    return NewStep(name, StepKind.EVENT, StepState.WAITING, until=until_us, match=of or match(), after=after)
 
 
 def save(job: Claimed, *steps: NewStep, **said: bool) -> SaveSteps:

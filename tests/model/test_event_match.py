@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.model.event_match import EventMatch, json_values, values_at
-from aiojobs_lite.model.events import EventRow, fits, matches, memo_of
+from aiojobs_lite.model.event_match import EventMark, EventMatch, json_values, values_at
+from aiojobs_lite.model.events import EventRow, fits, mark_of, matches, memo_of
 
 DATA = {"user": {"id": 7.0, "name": "\u00e9", "is": None}, "a.b": 1, "list": [1], "yes": True}
 
@@ -71,3 +71,13 @@ def test_the_memo_of_an_event_has_its_data_word_for_word(key: str | None) -> Non
     memo = memo_of(EventRow(12, 'the "name"', '{"n": 1.50}', 99, key))
     assert '"data":{"n": 1.50}' in memo
     assert json.loads(memo) == {"id": key or "12", "name": 'the "name"', "data": {"n": 1.5}, "sent_at": 99}
+    assert mark_of(memo) == EventMark(key or "12", 99)
+
+
+def test_which_event_a_memo_is_does_not_depend_on_what_it_says() -> None:
+    said = '{"id":"no","sent_at":5}'
+    assert mark_of(memo_of(EventRow(12, '"sent_at":3', said, -99, "é"))) == EventMark("é", -99)
+    assert mark_of(memo_of(EventRow(12, "e", "no JSON", 99, None))) == EventMark("12", 99)
+    for text in ("null", "", '{"id":"1"}'):
+        with pytest.raises(ValueError, match=r"."):
+            mark_of(text)

@@ -187,7 +187,7 @@ class Saving:
             return known.step
         state, memo, match = new.state, new.memo, new.match if new.state is StepState.WAITING else None
         if known is None and match is not None:
-            event = first_event(self._transaction, match, job_id, self.found.created_at[fence])
+            event = first_event(self._transaction, match, job_id, self.found.created_at[fence], after=new.after)
             if event is not None:
                 state, memo, match = StepState.DONE, memo_of(event), None
         now, ended_at, place = self._transaction.now, None, None

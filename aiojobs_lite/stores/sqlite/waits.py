@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple
 
-from aiojobs_lite.model.event_match import EventMatch, values_at
+from aiojobs_lite.model.columns import LARGEST_INTEGER
+from aiojobs_lite.model.event_match import EventMark, EventMatch, values_at
 from aiojobs_lite.model.events import EventRow, data_of, matches, memo_of
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 WAIT_ROW: Final = "(?, ?, ?, ?, ?, ?)"
 _EVENTS_A_LOOK: Final = 100
 _FIELDS_A_LOOK: Final = 2  # as many as the query has
+_DIGITS: Final = 19  # that the number of an event has less than
 _EXACT: Final = 2**53  # whole numbers up to it are the same as floats
 _LABELS: Final = re.compile(r"[ !#-&(-\-/-\[\]-~]+(\.[ !#-&(-\-/-\[\]-~]+)*")  # ASCII without quotes and escapes
 Wait = tuple[EventMatch, int, int | None]  # what for, the job, and the row of its operation; None: it is cancelled
@@ -106,25 +108,59 @@ def forget_waits(transaction: Transaction, ids: Sequence[tuple[int]]) -> int:
 
 
 def first_event(
-    transaction: Transaction, match: EventMatch, job_id: int, created_at: int, but: str | None = None
-) -> EventRow | None:
+    transaction: Transaction, match: EventMatch, job_id: int, created_at: int, but: str | None = None,
+    after: EventMark | None = None,
+) -> EventRow | None:  # fmt: skip
     """The first event that matches and was sent since a job was enqueued, or since the job was that was held in its
-    place; not the one that is `but` as JSON.
+    place, and after another one; not the one that is `but` as JSON.
     """
-    wanted = {"event": match.event, **_having(match), "most": _EVENTS_A_LOOK}
     (first,) = transaction.one("held_before", (job_id,) * 2)
-    for query, since in (("events_since_instant", created_at), ("events_since", first)):
-        wanted |= {"behind": since, "id": 0}
+    since = _since(transaction, match.event, (created_at, 0), (first, 0), after)
+    wanted = {"event": match.event, **_having(match), "most": _EVENTS_A_LOOK}
+    for query, (behind, number) in zip(("events_since_instant", "events_since"), since[:2], strict=True):
+        wanted |= {"behind": behind, "id": number}
         is_more = True
         while is_more:
             found = transaction.run(query, wanted).fetchall()
             for *columns, at in found:
                 event = EventRow._make(columns)
-                if (not match.fields or matches(match, event)) and memo_of(event) != but:
+                is_meant = event.sent_at > since.later and (not match.fields or matches(match, event))
+                if is_meant and memo_of(event) != but:
                     return event
                 wanted |= {"behind": at, "id": event.id}
             is_more = len(found) == _EVENTS_A_LOOK
     return None
+
+
+class _Since(NamedTuple):
+    """Behind what events are looked for.
+
+    Attributes:
+        instant: Of the events of a release before, an instant and the number of an event.
+        job: Of the others, a job and the number of an event.
+        later: The instant behind which they were sent.
+    """
+
+    instant: tuple[int, int]
+    job: tuple[int, int]
+    later: int = -LARGEST_INTEGER
+
+
+def _since(
+    transaction: Transaction, name: str, instant: tuple[int, int], job: tuple[int, int], after: EventMark | None
+) -> _Since:
+    """Behind what events are looked for that were sent after an event, besides."""
+    if after is None:
+        return _Since(instant, job)
+    number = int(after.id) if after.id.isascii() and after.id.isdigit() and len(after.id) < _DIGITS else None
+    wanted = {"event": name, "sent_at": after.sent_at, "key": after.id, "number": number}
+    found = transaction.one("sent_event", wanted)
+    if found is None:
+        return _Since(instant, job, after.sent_at)
+    row, behind = found
+    if behind is None:
+        return _Since(max(instant, (after.sent_at, row)), job)
+    return _Since((LARGEST_INTEGER, 0), max(job, (behind, row)))
 
 
 def looks_for(transaction: Transaction, event: EventRow) -> Iterator[tuple[str, str]]:

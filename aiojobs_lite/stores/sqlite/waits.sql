@@ -79,6 +79,16 @@ FROM aiojobs_children
 WHERE child_id = ?
     AND step = '';
 
+-- name: sent_event
+-- An event of a name, by the id that its memo has, and its instant; and the highest id of the jobs before it.
+SELECT id, behind
+FROM aiojobs_events
+WHERE name = :event
+    AND sent_at = :sent_at
+    AND (key = :key OR (key IS NULL AND id = :number))
+ORDER BY id DESC
+LIMIT 1;
+
 -- name: events_since
 -- Events of a name, in the order in which they were sent, behind a job and an event; of these at least the ones that
 -- have values at two paths. A path that is null leaves none out. A key may be written with escapes, which SQLite need

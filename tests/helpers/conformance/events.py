@@ -9,6 +9,7 @@ import pytest
 
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
 from aiojobs_lite.model.after import Cancellation
+from aiojobs_lite.model.event_match import EventMark
 from aiojobs_lite.model.events import (
     DELIVERED_AT_ONCE,
     SAME_ID_US,
@@ -72,6 +73,13 @@ async def sent_one(store: Store, *given: Any, now: float = 0, **fields: Any) -> 
     (sent,) = await one(store, send(event(*given, **fields)), now)
     assert isinstance(sent, Sent)
     return sent
+
+
+async def found_behind(store: Store, job: Claimed, after: EventMark, of: Any = None) -> str | None:
+    """What ends a new wait of a job at once that is behind an event; None: it waits."""
+    name = f"wait {len(await steps_of(store, job.id))}"
+    await one(store, save(job, wait(name, of, after=after)))
+    return (await steps_of(store, job.id))[name].memo
 
 
 class SendingEvents:
@@ -265,6 +273,30 @@ class WaitingForEvents:
         await one(store, send(*others, event()._replace(data=data), event()._replace(data="{}")))
         steps = await one(store, save(job, wait("w", match(**values)), wait("v", match(**values, more=1)))) or ()
         assert [step.memo for step in steps] == [memo(len(others) + 1, event()._replace(data=data)), None]
+
+    async def test_a_wait_behind_an_event_ends_with_the_first_one_after_it(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        sent = [event(sent=5, n=number % 2, key=key) for number, key in enumerate(("k", None, "l", None))]
+        await one(store, send(*sent, event("f", sent=5, key="k")))  # all at one instant
+        for key, number in (("k", 2), ("2", 3), ("l", 4)):
+            assert await found_behind(store, job, EventMark(key, at(5))) == memo(number, sent[number - 1])
+        assert await found_behind(store, job, EventMark("2", at(5)), match(n=1)) == memo(4, sent[3])
+        assert await found_behind(store, job, EventMark("4", at(5))) is None
+        assert (await sent_one(store, sent=5, n=9)).woken == (job.id,)
+
+    async def test_behind_an_event_that_is_not_there_what_was_sent_later_ends_a_wait(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        sent = [event(sent=5, n=1), event(sent=6, n=2)]
+        await one(store, send(*sent))
+        for key in ("77", "k", "9" * 40, "²"):
+            assert await found_behind(store, job, EventMark(key, at(5))) == memo(2, sent[1])
+        assert await found_behind(store, job, EventMark("1", at(6))) is None
+
+    async def test_an_event_of_before_the_job_does_not_end_a_wait_behind_an_older_one(self, store: Store) -> None:
+        await one(store, send(event(n=1), event(n=2)))
+        (job,) = await running(store, new())
+        await sent_one(store, n=3)
+        assert await found_behind(store, job, EventMark("1", at(0))) == memo(3, event(n=3))
 
     async def test_one_that_is_stored_again_waits_for_what_it_says_then(self, store: Store) -> None:
         (job,) = await running(store, new())

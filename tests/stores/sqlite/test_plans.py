@@ -258,6 +258,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("waiting_for_event", "steps USING INTEGER PRIMARY KEY (rowid=?)"),
         ("events_since", "INDEX aiojobs_events_behind (name=? AND behind>?)"),
         ("events_since_instant", "INDEX aiojobs_events_behind (name=? AND behind=?)"),
+        ("sent_event", "INDEX aiojobs_events_name (name=? AND sent_at=?)"),
         ("event_of_key", "INDEX aiojobs_events_key (key=? AND sent_at>? AND sent_at<?)"),
         ("unreached_of_name", "INDEX aiojobs_events_unreached (name=?)"),
         ("any_unreached", "INDEX aiojobs_events_unreached"),

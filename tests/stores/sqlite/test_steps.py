@@ -9,6 +9,7 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.event_match import EventMark
 from aiojobs_lite.model.events import (
     Delivered,
     DeliverEvents,
@@ -270,3 +271,10 @@ async def test_events_that_a_release_before_has_sent_are_found_by_their_instants
     steps = await one(store, save(job, wait("w"), wait("v", match(n=0)), wait("u", match("f")))) or ()
     assert [step.memo for step in steps[:2]] == [memo(3, event(sent=3, n=1)), None]
     assert steps[2].memo == memo(5, event("f", sent=-1))
+    later = event(sent=1)
+    await one(store, send(later))
+    for after, number, found in (
+        (3, 4, event(sent=5, n=1)), (5, 2, event(sent=9, n=1)), (9, 6, later), (-1, 3, event(sent=3, n=1)),
+    ):  # fmt: skip
+        behind = wait(f"after {after}", after=EventMark(str((-1, 9, 3, 5).index(after) + 1), at(after)))
+        assert [step.memo for step in await one(store, save(job, behind)) or ()] == [memo(number, found)]
