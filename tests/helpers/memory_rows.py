@@ -46,7 +46,7 @@ from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
 from aiojobs_lite.model.schedule_rows import ScheduleRow
 from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.unique import UniqueScope
@@ -541,6 +541,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Reschedule: MemoryPhases.reschedule,
     RestartRate: lambda phases, write: memory_limits.restart(phases.rows, write),
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
+    SetRunnerTypes: memory_events.set_runner_types,
     Prune: MemoryPhases.prune,
     RaisePriorities: memory_ageing.raise_priorities,
     RedriveAsNew: memory_lists.redrive_as_new,

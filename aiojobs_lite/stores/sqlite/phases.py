@@ -16,7 +16,7 @@ from aiojobs_lite.model.events import DeliverEvents, PlaceHeld, PruneEvents, Sen
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.progress import Report
-from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
 from aiojobs_lite.model.schedules import (
     DeleteSchedule,
     FireTick,
@@ -107,6 +107,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     SetLimits: limits.set_limits,
     SetListeners: events.set_listeners,
     SetRunner: runners.set_runner,
+    SetRunnerTypes: runners.set_runner_types,
     PauseSchedule: schedules.pause_schedule,
     PutSchedule: schedules.put_schedule,
     RunSchedule: schedules.run_schedule,
