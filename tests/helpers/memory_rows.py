@@ -185,6 +185,7 @@ class MemoryPhases:
         moves: What moves in the counts of batches.
         ended: The jobs that ended, and how; None: it was deleted.
         ends_to_note: Those that are not known yet to the operations that wait for them.
+        ends_to_send: Those that have not sent their events yet.
         cancelled, enqueued, has_sent: See `Applied`.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
@@ -199,14 +200,12 @@ class MemoryPhases:
         self.now, self._living, self.has_sent = now, living, False
         self.moves = memory_batches.Moves(rows.batches)
         self.ended: list[tuple[int, Status | None]] = []
-        self.ends_to_note: list[tuple[Job, Status | None]] = []
-        self.cancelled: list[Cancellation] = []
-        self.enqueued: list[tuple[int, NewJob]] = []
-        self.made: list[int] = []
+        self.ends_to_note, self.ends_to_send = list[tuple[Job, Status | None]](), list[tuple[int, Status | None]]()
+        self.cancelled, self.enqueued = list[Cancellation](), list[tuple[int, NewJob]]()
+        self.made, self.redriven = list[int](), list[int]()
         self.claim: Claim | None = None
         self._taken: Counter[str] = Counter()
         self.types: set[str] = set()
-        self.redriven: list[int] = []
         self.restarted: dict[int, int] = {}
         self.may_be_held_back: frozenset[str] = frozenset()
         self.expired: list[Expired] = []
@@ -231,7 +230,7 @@ class MemoryPhases:
     def write(self, write: Write[Any]) -> Any:
         """See `Phases`."""
         answer = WRITES[type(write)](self, write)
-        memory_steps.note_ends(self)
+        memory_job_events.note_ends(self)
         return answer
 
     def save_steps(self, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
@@ -254,8 +253,10 @@ class MemoryPhases:
 
     def settle(self) -> None:
         """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
-        memory_after.settle(self)
-        memory_steps.note_ends(self)
+        memory_job_events.note_ends(self)
+        while self.ended:
+            memory_after.settle(self)
+            memory_job_events.note_ends(self)
         memory_batches.settle(self)
 
     # Ends.
@@ -512,6 +513,7 @@ class MemoryPhases:
         if not job.is_finished and (status is None or status in FINISHED):
             self.ended.append((job.id, status))
             self.ends_to_note.append((job, status))
+            self.ends_to_send.append((job.id, status))
 
     def _mark(self, job_type: str) -> None:
         self.types.add(job_type)

@@ -27,8 +27,7 @@ def set_runner_types(runners: Runners, write: SetRunnerTypes) -> set[str]:
     before = runners[write.id]
     runners[write.id] = replace(before, types=json.loads(write.types))
     others = [one for one in runners.values() if one.ended_at is None and one.id not in write.dead]
-    ended = set() if before.ended_at is None else {*before.types}  # it has none then
-    return {*before.types} - ended - {name for one in (*others, runners[write.id]) for name in one.types}
+    return {*before.types} - {name for one in (*others, runners[write.id]) for name in one.types}
 
 
 def mark_draining(runners: Runners, write: MarkDraining) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from aiojobs_lite import (
     Backoff,
+    Cancel,
     InvalidOption,
     JobCancelled,
     JobContext,
@@ -328,6 +329,33 @@ async def test_a_listener_reacts_to_completed_jobs(job_kit: JobKit) -> None:
         await runner.enqueue_many([square.bind(n) for n in range(20)])
         await runner.run_until_idle()
     assert sorted(results) == [n * n for n in range(20)]
+
+
+async def test_a_listener_reacts_to_cancelled_jobs(job_kit: JobKit) -> None:
+    runner, reasons = JobRunner(":memory:"), list[Any]()
+
+    @runner.job
+    async def long() -> None:
+        await asyncio.Event().wait()
+
+    @runner.job
+    async def gone() -> None:
+        raise Cancel("gone")
+
+    @runner.on("job.cancelled")
+    async def react(event: Event[dict[str, Any]]) -> None:
+        reasons.append((event.data["type"], event.data["reason"]))
+
+    async with job_kit(runner):
+        handles = [await runner.enqueue(long.using(delay=delay)) for delay in (0, "1h", "1h", "1h")]
+        await runner.enqueue(gone)
+        await until(lambda: runner.stats().running == 1)
+        await handles[0].cancel("asked")
+        await handles[1].cancel("waited")
+        await runner.jobs.cancel_many(ids=[handles[2].id, handles[3].id], reason="many")
+        await runner.run_until_idle()
+    of_long = [("long", reason) for reason in ("asked", "many", "many", "waited")]
+    assert sorted(reasons) == [("gone", "gone"), *of_long]
 
 
 async def test_the_names_of_the_events_of_the_library_are_its_own(job_kit: JobKit) -> None:
