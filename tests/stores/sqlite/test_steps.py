@@ -26,7 +26,7 @@ from aiojobs_lite.stores.sqlite import events as sqlite_events
 from aiojobs_lite.stores.sqlite import steps as sqlite_steps
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.sqlite_store import faulty, opened
-from tests.helpers.steps import done, event, match, memo, save, send, start, steps_of, suspend, wait
+from tests.helpers.steps import done, event, match, memo, ran, save, send, start, steps_of, suspend, wait
 from tests.helpers.stores import (
     again,
     alone,
@@ -270,3 +270,12 @@ async def test_events_that_a_release_before_has_sent_are_found_by_their_instants
     steps = await one(store, save(job, wait("w"), wait("v", match(n=0)), wait("u", match("f")))) or ()
     assert [step.memo for step in steps[:2]] == [memo(3, event(sent=3, n=1)), None]
     assert steps[2].memo == memo(5, event("f", sent=-1))
+
+
+async def test_places_go_on_after_steps_that_ran_though_nothing_was_saved_before(store: SqliteStore) -> None:
+    job, other = await running(store, new(), new())
+    await answers(store, save(other, done("x")), save(job))
+    await one(store, ran((job, "a", 1)))
+    await one(store, save(job, wait("b", match("e"))))
+    await one(store, send(event("e")))
+    assert {name: step.place for name, step in (await steps_of(store, job.id)).items()} == {"a": 1, "b": 2}
