@@ -77,7 +77,9 @@ class Declaring:
         CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
 
         def made(job_type: JobType[..., Any]) -> None:
-            flow = job_type.how.flow
+            flow, delay = job_type.how.flow, options.get("delay")
+            if delay is not None:
+                raise InvalidOption("delay", delay, "no value on a cron handler: its ticks say when it runs")
             if flow is not None:
                 option, value = next(iter(flow.shown().items()))
                 raise InvalidOption(option, value, f"no value on a cron handler: {_INSTEAD.get(option, _OVERLAP)}")
