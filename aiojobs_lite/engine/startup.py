@@ -12,7 +12,6 @@ from anyio.abc import TaskGroup
 from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
 from aiojobs_lite.engine.guard import Keeper
 from aiojobs_lite.engine.identity import Identity
-from aiojobs_lite.engine.limit_facts import publish_limits
 from aiojobs_lite.engine.listeners import listening
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.payloads import PayloadCheck
@@ -30,6 +29,7 @@ from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import RunnerStarted, TypesUnclaimed
+from aiojobs_lite.telemetry.facts.limits import limits_changed
 from aiojobs_lite.telemetry.stats import unclaimed
 from aiojobs_lite.telemetry.wording import later, named
 from aiojobs_lite.text import redact
@@ -77,8 +77,8 @@ class Startup:
         self._parts.ticker.begin(applied.answers[: len(ticks)])
         self._identity.database = await self._store.ask(GetDatabaseId())
         self._parts.pauses.look()
-        if limits:
-            publish_limits(self._bus, found, applied.answers[-1])
+        for fact in limits_changed(found, applied.answers[-1]) if limits else ():
+            self._bus.publish(fact)
         if self._bus.is_watched(TypesUnclaimed) and (strange := await self._unclaimed()):
             self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
 

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.engine.around import Around
 from aiojobs_lite.engine.identity import Identity, stored_types
-from aiojobs_lite.engine.limit_facts import publish_limits
 from aiojobs_lite.engine.listeners import listening
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.payloads import PayloadCheck
@@ -24,6 +23,7 @@ from aiojobs_lite.model.limits import SetLimits, StoredLimit
 from aiojobs_lite.model.runners import SetRunnerTypes
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts.limits import limits_changed
 
 _CRON: Final = (
     "it has a cron schedule of its own, which begins at a start. Declare it by job(...), and give it the schedule by "
@@ -110,7 +110,8 @@ class TypeChanges:
         finally:
             running = Counter([run.job_type.name for run in parts.attempts.with_slots])
             parts.dispatcher.set_types(self._registry, running)
-        publish_limits(self._bus, limits, changed)
+        for fact in limits_changed(limits, changed):
+            self._bus.publish(fact)
         for part in (parts.listeners, parts.releaser, parts.ticker):
             part.look_again()
 

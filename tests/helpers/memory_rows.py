@@ -46,6 +46,7 @@ from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.run_starts import later_lane
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
 from aiojobs_lite.model.schedule_rows import ScheduleRow
 from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
@@ -282,7 +283,7 @@ class MemoryPhases:
         if isinstance(end, Close):
             changes["status"] = end.status
         else:
-            changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at)}
+            changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at), "lane": later_lane(job.lane)}
         if isinstance(end, Again) and end.is_suspended:
             self.rows.expiries.pop(job.id, None)
         if isinstance(end, Close) or end.is_recorded:

@@ -48,9 +48,6 @@ ELSEWHERE: Final = {
     "engine/cascades.py": Suite("tests/runner/test_after.py", "callers see it there"),
     "engine/identity.py": Suite("tests/runner/test_runners.py", "others see it there"),
     "stores/sqlite/lines.py": Suite("tests/stores/sqlite/test_lanes.py", "the lines are those of its lanes"),
-    "engine/limit_facts.py": Suite(
-        "tests/engine/test_startup.py", "each start and each change of types publishes them"
-    ),
     "engine/inline_turn.py": Suite("tests/engine/test_committer_inline.py", "its turns are those of whole callers"),
     "engine/process_calls.py": Suite("tests/engine/test_calls.py", "the calls of whole runners, and deaths among them"),
     "engine/parts.py": Suite("tests/engine/test_lifecycle.py", "the parts in one place; whole engines live there"),

@@ -86,7 +86,14 @@ AWAITED: Final = ("e", "e", "f", "job.cancelled")
 PATTERNS: Final = (("e", "job.dead"), ("f", "*", "job.cancelled"), ("e*", "job.completed"), ())
 ROW_LENGTH: Final = 6  # as `model_draws.rows` draws one
 FIELDS: Final = ((), (), ("n",), ("n", "o"))
-BY: Final = ((), (), (("two", 1),), (("ordered", 1),), (("one", 1), ("rate", 1)))  # limits by key
+BY: Final = (
+    (),
+    (),
+    (("two", 1),),
+    (("ordered", 1),),
+    (("one", 1), ("rate", 1)),
+    (("a: starts by n", 1),),
+)  # limits by key
 
 
 class Drawing:

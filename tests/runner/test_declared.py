@@ -456,7 +456,12 @@ async def test_a_type_that_deaths_enqueue_stays_as_long_as_they_do(database: Pat
     async with JobRunner(database) as runner:
         await runner.types.add(fails)
         assert set(await types_of(runner)) == {"fails", "report"}
-        with unchanged(runner), pytest.raises(JobTypeRefused, match=r"a death of another type enqueues it"):
+        with (
+            unchanged(runner),
+            pytest.raises(
+                JobTypeRefused, match=r"enqueues it \(on_dead=\)\. Change that type first, or remove both together\.$"
+            ),
+        ):
             await runner.types.remove(report)
         await runner.types.replace(report_anew)
         await runner.enqueue(fails)
