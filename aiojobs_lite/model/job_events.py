@@ -80,5 +80,8 @@ def _is_of_event(arguments: Any) -> bool:
     """Whether these are the arguments of a listener of such an event, or the event for which a job is held."""
     if not isinstance(arguments, dict):
         return False
-    (event,) = arguments.values() if len(arguments) == 1 else [arguments]
-    return isinstance(event, dict) and event.get("name") in JOB_EVENTS.values() and "sent_at" in event
+    (given,) = arguments.values() if len(arguments) == 1 else [arguments]
+    return any(
+        isinstance(event, dict) and event.get("name") in JOB_EVENTS.values() and "sent_at" in event
+        for event in (given if isinstance(given, list) else [given])
+    )
