@@ -254,7 +254,6 @@ class MemoryPhases:
 
     def settle(self) -> None:
         """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
-        memory_job_events.note_ends(self)
         while self.ended:
             memory_after.settle(self)
             memory_job_events.note_ends(self)

@@ -175,7 +175,6 @@ class SqlitePhases:
         """See `Phases`."""
         transaction = self._transaction
         if transaction.moved or transaction.batches is not None or transaction.has_fewer_waits:
-            job_events.note_ends(transaction)  # of jobs that have expired
             is_any_released = False
             while len(transaction.moved) > transaction.moves_settled:
                 is_any_released |= after.settle_after(transaction)

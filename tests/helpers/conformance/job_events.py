@@ -241,6 +241,23 @@ class EventsOfCancels:
         assert [one["id"] for one in await data_of(store)] == ids[:-1]  # nothing waits for the last one
         assert shown(store) == await counted(store)
 
+    async def test_a_job_that_another_cancel_has_cancelled_is_sent_before_it_is_changed(self, store: Store) -> None:
+        await listen(store, JOB_CANCELLED)
+        (first,) = await inserted(store, new())
+        (second,) = await added(store, Candidate(new("b"), cancel_on=(match(JOB_CANCELLED, id=first),)))
+        await store.apply(alone([CancelJob(first, "gone"), DeleteJob(second)]), at(0))
+        assert [one["id"] for one in await data_of(store)] == [first, second]
+
+    async def test_what_runs_after_a_job_that_such_an_event_cancels_is_cancelled_with_it(self, store: Store) -> None:
+        (first,) = await added(store, Candidate(new(), expires=10_000_000))
+        (second,) = await added(store, Candidate(new("b"), cancel_on=(match(JOB_CANCELLED, id=first),)))
+        write = InsertAfter((new("later"),), (After((second,)),), None, False)
+        (third,) = [made.id for made in (await one(store, write)).inserted]
+        ended = await applied(store, claim(limit=0), now=30)
+        assert [one.id for one in ended.expired] == [first]
+        assert [one.id for one in ended.cancelled] == [second, third]
+        assert shown(store) == await counted(store, 30)
+
     async def test_what_waits_for_a_cancel_goes_on_but_for_what_is_cancelled_itself(self, store: Store) -> None:
         waiter, itself = await running(store, new(), new())
         (job,) = await inserted(store, new("b"))
