@@ -10,6 +10,9 @@ from aiojobs_lite.errors import InvalidOption
 ORDERED: Final = "ordered"
 """Stands in the lane of an ordered job in place of its priority, and in the name of its limit."""
 
+STARTS: Final = "starts"
+"""Stands in the name of a rate that counts the first attempt of each job alone."""
+
 UNLIMITED: Final = 1_000_000
 """The most that a limit or a rate allows: more than ever run or start."""
 
@@ -37,3 +40,8 @@ def period_of(per: Duration) -> int:
 def is_name_of_ordered(name: str) -> bool:
     """Whether a limit of this name has `ordered=True`: it allows one job at once, and no other value."""
     return name.rpartition(": ")[2].startswith(f"{ORDERED} by ")
+
+
+def is_name_of_starts(name: str) -> bool:
+    """Whether a rate of this name has `counts="jobs"`: it counts the first attempt of each job alone."""
+    return name.rpartition(": ")[2].startswith(f"{STARTS} by ")

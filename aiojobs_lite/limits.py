@@ -8,12 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, get_args
 
 from aiojobs_lite.callables import check_plain
 from aiojobs_lite.durations import Duration
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.limit_values import ORDERED, check_most, is_name_of_ordered, period_of
+from aiojobs_lite.limit_values import (
+    ORDERED,
+    check_most,
+    is_name_of_ordered,
+    is_name_of_starts,
+    period_of,
+)
 from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
 from aiojobs_lite.words import WORDS_OF_LIMITS, WORDS_OF_RATES, answers
 
@@ -21,6 +27,9 @@ __all__ = [
     "DECLARED", "EVERY_KEY", "Declared", "EveryKey", "Fixed", "Key", "Limit", "LimitKey", "LimitState", "LimitUse",
     "Plain", "Rate",
 ]  # fmt: skip
+
+RateCounts = Literal["attempts", "jobs"]
+"""What a rate counts: each attempt, or the first one of each job."""
 
 Plain = str | int | bool | None
 """One value of a key, as JSON has it."""
@@ -77,6 +86,7 @@ class Limit:
 
     Attributes:
         kind: `limit`.
+        counts: `attempts`.
 
     Raises:
         InvalidOption: If an argument has a value that cannot work.
@@ -88,6 +98,7 @@ class Limit:
     name: str | None = None
     ordered: bool = False
     kind: ClassVar[str] = "limit"
+    counts: ClassVar[RateCounts] = "attempts"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", _checked(self.most, self.key, self.name))
@@ -112,6 +123,8 @@ class Rate:
             it), several names as a list, a function of the arguments, or the key itself, a `Fixed`. Jobs of different
             keys do not wait for each other.
         name: The name by which several job types share it; default: it is this job type's own.
+        counts: `attempts` (the default): each attempt counts, and one that goes on after a wait of its handler as well.
+            `jobs`: only the first attempt of each job counts, and no later one waits; without `name`.
 
     Attributes:
         period: The period in microseconds.
@@ -127,6 +140,7 @@ class Rate:
     per: Duration
     key: Key
     name: str | None = None
+    counts: RateCounts = field(default="attempts", repr=False)
     period: int = field(init=False, repr=False, compare=False)
     kind: ClassVar[str] = "rate"
     ordered: ClassVar[bool] = False
@@ -134,6 +148,10 @@ class Rate:
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", _checked(self.most, self.key, self.name))
         object.__setattr__(self, "period", period_of(self.per))
+        if self.counts not in get_args(RateCounts):
+            raise InvalidOption("counts", self.counts, " or ".join(map(repr, get_args(RateCounts))))
+        if self.counts == "jobs" and self.name is not None:
+            raise InvalidOption("name", self.name, 'none with counts="jobs": the rate is that of one job type')
 
 
 class Declared(Enum):
@@ -213,6 +231,8 @@ def _checked(most: object, key: object, name: object) -> Key:
             raise InvalidOption("name", name, f"1 to {LONGEST_LIMIT_NAME_CHARS:,} printable characters")
         if is_name_of_ordered(str(name)):
             raise InvalidOption("name", name, f"another name: such a name is for a limit with {ORDERED}=True")
+        if is_name_of_starts(str(name)):
+            raise InvalidOption("name", name, 'another name: such a name is for a rate with counts="jobs"')
     if isinstance(key, str):
         return _field(key)
     if isinstance(key, Fixed):

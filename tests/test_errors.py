@@ -124,6 +124,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_type": "email"},
     ),
     (
+        lambda: errors.JobTypeRefused("email", "it has a cron schedule"),
+        "job type 'email' cannot join, change or leave a running runner: it has a cron schedule.",
+        {"job_type": "email"},
+    ),
+    (
         lambda: errors.UnknownLimit("api", ["mail", "sms"]),
         "no runner has stored a limit 'api'; the database has 'mail', 'sms'. See runner.limits.list().",
         {"limit": "api"},

@@ -274,7 +274,7 @@ OWNERS: dict[str, set[str]] = {
     "runner.documents": {*dir(Documents)},
     "batch": {*dir(OpenBatchHandle), "id"},
     "handle": {*dir(JobHandle)},
-    "job": {*dir(Job), "dead", "completed"},  # the last two are events
+    "job": {*dir(Job), "dead", "completed", "cancelled"},  # the last three are events
     "ctx": {*dir(JobContext), "following", "logged", "reported"},  # the last three of `testing.context`
     "stats()": {*dir(RunnerStats)},
 }

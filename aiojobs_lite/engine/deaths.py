@@ -71,11 +71,11 @@ class Deaths:
         self._is_open = True
         self._call_next()
 
-    def unit(self, end: End) -> Unit:
+    def unit(self, end: End, raised: Raised | None) -> Unit:
         """The writes of an end: of a death also the jobs that it enqueues."""
         if type(end) is not Close or end.status is not Status.DEAD:
             return (end,)
-        wanted = [found for found in self._registry.reactions(end.type) if isinstance(found, Enqueueable)]
+        wanted = [found for found in self._reactions(end, raised) if isinstance(found, Enqueueable)]
         if not wanted:
             return (end,)
         try:
@@ -92,7 +92,7 @@ class Deaths:
 
     def died(self, end: Close, raised: Raised | None) -> None:
         """The death of a job is durable: its functions are called, in turns of their own."""
-        wanted = [found for found in self._registry.reactions(end.type) if not isinstance(found, Enqueueable)]
+        wanted = [found for found in self._reactions(end, raised) if not isinstance(found, Enqueueable)]
         if not wanted or raised is None or raised.claimed is None or self._is_closed:
             return
         if len(self._waiting) + len(wanted) > MOST_DEATHS_WAITING:
@@ -127,6 +127,9 @@ class Deaths:
         self._waiting.clear()
         for call in self._calls:
             call.cancel("aiojobs_lite: shutdown")
+
+    def _reactions(self, end: Close, raised: Raised | None) -> list[OnDead | Enqueueable[..., Any]]:
+        return self._registry.reactions(end.type, None if raised is None else raised.on_dead)
 
     def _call_next(self) -> None:
         while self._is_open and self._waiting and len(self._calls) < _MOST_AT_ONCE:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
 from aiojobs_lite.clock import Alarm, Clock
 from aiojobs_lite.engine.ports import AttemptStarter, Commits, ExpiryListener
+from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.ends import End
@@ -43,9 +44,6 @@ class Dispatcher:
         self._owner = owner
         self._clock = clock
         self._max_running = max_running
-        self._types = frozenset(registry.names())
-        self._limits = {job_type.name: job_type.concurrency for job_type in registry if job_type.concurrency}
-        self._pooled = frozenset(job_type.name for job_type in registry if job_type.mode == "process")
         self._workers = workers
         self._commits: Commits
         self._attempts: AttemptStarter
@@ -57,8 +55,7 @@ class Dispatcher:
         self._in_workers = 0
         self._claims = 0  # that were made
         self._limited_types: dict[str, int] = {}  # by which claim
-        self._slots = dict(self._limits)  # what is left to each type that may not take what the runner has left
-        self._offered: dict[str, int] | None = None  # the copy of it that claims are given
+        self._take_types(registry)
         self._next: int | None = _AT_ONCE  # when to claim; None: not before something else happens
         self._claimed_at = 0
         self._expires_at: int | None = None  # when the next job expires
@@ -68,6 +65,16 @@ class Dispatcher:
         self._wait_us = 0  # how long the claim after a wrong hint is put off
         self._alarm = Alarm(clock)
         self._armed: int | None = None
+
+    def _take_types(self, job_types: Iterable[JobType[..., Any]]) -> None:
+        """What claims are given of the types: new objects, for a claim may be in flight."""
+        types = list(job_types)
+        self._types = frozenset([one.name for one in types])
+        self._limits = {one.name: one.concurrency for one in types if one.concurrency}
+        self._pooled = frozenset([one.name for one in types if one.mode == "process"])
+        self._limited_types.clear()
+        self._slots = dict(self._limits)  # what is left to each type that may not take what the runner has left
+        self._offered: dict[str, int] | None = None  # the copy of it that claims are given
 
     def connect(self, *, commits: Commits, attempts: AttemptStarter, expiries: ExpiryListener) -> None:
         """Sets what is woken when a claim is due, what starts claimed jobs, and what is notified of expired ones."""
@@ -88,6 +95,15 @@ class Dispatcher:
         """Claims nothing more."""
         self._is_draining = True
         self._is_claiming = False
+
+    def hold(self, names: Collection[str]) -> None:
+        """Claims nothing of some types until `set_types`; what a claim in flight brings of them starts all the same."""
+        self._types = self._types.difference(names)
+
+    def set_types(self, job_types: Iterable[JobType[..., Any]], running: Mapping[str, int]) -> None:
+        """Claims these types and no others from now on, while so many attempts run of each type."""
+        self._take_types(job_types)
+        self.recount(running)
 
     def next_claim(self, *, inserting: bool) -> Claim | None:
         """The claim to go with the next transaction, or None.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -43,6 +43,7 @@ from aiojobs_lite.engine.resources import Resources
 from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.ticker import Ticker
+from aiojobs_lite.engine.type_changes import TypeChange, TypeChanges
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watchers import JobWatchers
 from aiojobs_lite.engine.workers import most_workers
@@ -139,6 +140,7 @@ class Engine:
         )  # fmt: skip
         _connect(committer, self._dispatcher, watcher, self._executor, self._cascades(watcher), expiries, ticker)
         self._executor.connect(reporter=reports, around=around)
+        self._type_changes = self._changes_of(parts, deps)
         self.write, self.write_all, self.save_ran = committer.write, committer.write_all, committer.save_ran
         self.follow = reports.follow
 
@@ -204,6 +206,10 @@ class Engine:
         task.add_done_callback(_retrieve_error)
         return await asyncio.shield(task)
 
+    async def change_types(self, change: Callable[[Registry], TypeChange]) -> None:
+        """See `TypeChanges.make`. A cancelled caller does not wait for it."""
+        await self.order(self._type_changes.make(change))
+
     def cancel(self, job_id: int, reason: str | None) -> None:
         """Stops an attempt that runs in this runner, if one does."""
         self._executor.stop(job_id, Stop.CANCEL, reason)
@@ -261,6 +267,11 @@ class Engine:
             schedules=schedules, registry=self.registry, store=self._store, clock=self._clock, commits=self.commits,
             bus=self.bus, metrics=self._metrics,
         )  # fmt: skip
+
+    def _changes_of(self, parts: Parts, deps: Resources) -> TypeChanges:
+        return TypeChanges(
+            store=self._store, bus=self.bus, registry=self.registry, identity=self.identity, deps=deps, parts=parts
+        )
 
     def _cascades(self, watcher: ChangeWatcher) -> Cascades:
         return Cascades(self.bus, self.waiters, [self.listeners, watcher])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -81,27 +81,50 @@ class Executor:
         self._bus = bus
         self._registry = registry
         self._deps = deps
-        self._injected = {one.name: deps.shared(one.signature.injected) for one in registry}
-        self._own = {one.name: own for one in registry if (own := deps.own(one.signature.injected))}
         self._attempts = attempts
         self._slots = slots
         self._recorder = recorder
         self._identity = identity
         self._cancel_grace = cancel_grace
-        self.processes = ProcessCalls(registry)
+        self.processes = ProcessCalls()
         self.settled = settled
         self._origin = Origin()
         self._beginning = Beginning(
             attempt=self._attempt, refused=self._could_not_begin, attempts=attempts, origin=self._origin
         )
         self._reporter: Reporter | None = None
-        self._around: Mapping[str, Around] = {}
-        self._plain = {one.name for one in registry if _is_plain(one)}  # called with nothing but their arguments
+        self._around: Mapping[JobType[..., Any], Around] = {}
+        self._injected: dict[JobType[..., Any], dict[str, Any]] = {}
+        self._own: dict[JobType[..., Any], dict[str, Any]] = {}
+        self._plain: set[JobType[..., Any]] = set()  # called with nothing but their arguments
+        self.set_types(registry, {})
 
     def connect(self, *, reporter: Reporter, around: Mapping[str, Around]) -> None:
         """Sets what takes the reports of attempts, and what is around those of some job types."""
-        self._reporter, self._around = reporter, around
-        self._plain -= around.keys()
+        self._reporter = reporter
+        self.set_types(self._registry, around)
+
+    def set_types(self, job_types: Iterable[JobType[..., Any]], around: Mapping[str, Around]) -> None:
+        """Prepares the calls of these types, and keeps what is prepared for attempts of others that run.
+
+        Args:
+            job_types: The types.
+            around: What is around the attempts of some of them, by name.
+        """
+        types = {*job_types}
+        left = {run.job_type for run in self._attempts} - types
+        self.processes.set_types(types, left)
+        self._around = {
+            **{one: self._around[one] for one in left if one in self._around},
+            **{one: around[one.name] for one in types if one.name in around},
+        }
+        self._injected, self._own, self._plain = {}, {}, set()
+        for one in types | left:
+            self._injected[one] = self._deps.shared(one.signature.injected)
+            if own := self._deps.own(one.signature.injected):
+                self._own[one] = own
+            if _is_plain(one) and one not in self._around:
+                self._plain.add(one)
 
     @property
     def running(self) -> int:
@@ -229,7 +252,7 @@ class Executor:
             return Ending(unreadable=f"the payload no longer fits the handler: {error.summary}")
         if self._bus.is_watched(AttemptStarted):
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
-        if claimed.type in self._plain:
+        if job_type in self._plain:
             CURRENT.set((claimed, self._deps, None, self._identity.database, self._reporter))
             self._enter(run)
             called: Awaitable[Any] = job_type.handler(*args, **kwargs)  # nothing of it has begun
@@ -245,9 +268,9 @@ class Executor:
         deps: Mapping[Any, Any] = self._deps
         own: AttemptResources | None = None
         if signature.injected:
-            kwargs.update(self._injected[claimed.type])
-            if claimed.type in self._own:
-                deps = own = AttemptResources(self._deps, self._own[claimed.type])
+            kwargs.update(self._injected[job_type])
+            if job_type in self._own:
+                deps = own = AttemptResources(self._deps, self._own[job_type])
         job: Claimed | AttemptContext = claimed
         database, reporter = self._identity.database, self._reporter
         if signature.context is not None:
@@ -261,13 +284,13 @@ class Executor:
             called = call_in_thread(job_type.handler, args, kwargs, run)
         else:
             called = job_type.handler(*args, **kwargs)
-        around = self._around.get(claimed.type)
+        around = self._around.get(job_type)
         return called if around is None else call_around(around, run, called)
 
     def _call_process(self, run: Running) -> Awaitable[Ending]:
         database, reporter = self._identity.database, self._reporter
         called = self.processes.call(run, database, partial(self._enter_process, run), reporter)
-        around = self._around.get(run.claimed.type)
+        around = self._around.get(run.job_type)
         if around is None:
             return called
         CURRENT.set((run.claimed, self._deps, run.stopping, database, reporter))
@@ -291,7 +314,9 @@ class Executor:
         if type(end) is Complete:  # nearly always
             self._recorder.record(end)
         else:
-            self._recorder.record(end, raised_of(run, ending)._replace(claimed=run.claimed))
+            self._recorder.record(
+                end, raised_of(run, ending)._replace(claimed=run.claimed, on_dead=run.job_type.on_dead)
+            )
 
     def _stop(self, run: Running, why: Stop) -> None:
         if run.stopped is not None:

@@ -21,6 +21,11 @@ def new_owner() -> str:
     return secrets.token_hex(8)
 
 
+def stored_types(limits: Mapping[str, int | None]) -> str:
+    """The job types of a runner, each with its concurrency or None, as they are stored."""
+    return json.dumps(dict(limits))
+
+
 class Identity:
     """What others can know a runner by.
 
@@ -34,7 +39,7 @@ class Identity:
     """
 
     def __init__(self, max_running: int, limits: Mapping[str, int | None]) -> None:
-        self.stored = SetRunner(new_owner(), os.getpid(), socket.gethostname(), max_running, json.dumps(dict(limits)))
+        self.stored = SetRunner(new_owner(), os.getpid(), socket.gethostname(), max_running, stored_types(limits))
         self.database = ""
 
     @property

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from aiojobs_lite.clock import Clock, sleep, to_micros
 from aiojobs_lite.engine.ports import Commits, EndRecorder, OwnedJobs
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
@@ -107,8 +108,10 @@ class Janitor:
         return sum(await asyncio.gather(*[self._record(job, restarts=job.id in restarted) for job in lost]))
 
     async def _record(self, job: Job, *, restarts: bool) -> bool:
-        raised = Raised(job.max_attempts, claimed=_claimed(job))
-        return await self._recorder.record_lost(self._lost(job, restarts=restarts), raised)
+        job_type = self._registry.find(job.type)
+        on_dead = None if job_type is None else job_type.on_dead
+        raised = Raised(job.max_attempts, claimed=_claimed(job), on_dead=on_dead)
+        return await self._recorder.record_lost(self._lost(job, job_type, restarts=restarts), raised)
 
     async def _processing(self, owner: str, known: Collection[int] = ()) -> AsyncIterator[list[Job]]:
         """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none."""
@@ -118,8 +121,7 @@ class Janitor:
             found = await self._store.ask(FindJobs(ids=page, owner=owner, status=Status.PROCESSING, limit=RESCUE_PAGE))
             yield found[::-1]  # the oldest first: they are due in this order again
 
-    def _lost(self, job: Job, *, restarts: bool) -> End:
-        job_type = self._registry.find(job.type)
+    def _lost(self, job: Job, job_type: JobType[..., Any] | None, *, restarts: bool) -> End:
         policy = job_type.policy if job_type else Policy()
         ending = Ending(lost=True, interrupted=job.interrupted, restarts=restarts)
         cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None

@@ -6,6 +6,7 @@ Such a program leaves a job that is held. What the type says of its jobs (`when`
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Final
 
 from aiojobs_lite.clock import Clock
@@ -27,12 +28,12 @@ LISTENER_PAGE: Final = 100  # jobs a read
 _NONE: Final = TypeCounts()
 
 
-def listening(registry: Registry) -> tuple[Listener, ...]:
-    """What the types of a runner listen to, as it is stored."""
+def listening(job_types: Iterable[JobType[..., Any]]) -> tuple[Listener, ...]:
+    """What job types listen to, as it is stored."""
     return tuple(
         [
             Listener(one.name, one.listening.patterns, one.priority, one.max_attempts)
-            for one in registry
+            for one in job_types
             if one.listening is not None
         ]
     )
@@ -95,8 +96,8 @@ class Listeners:
         for name in self._registry.names() if counts.total.held else ():
             if not counts.by_type.get(name, _NONE).held:
                 continue
-            job_type, before = self._registry.get(name), None
-            while True:
+            job_type, before = self._registry.find(name), None
+            while job_type is not None:  # it may have left meanwhile
                 wanted = FindJobs(type=job_type.name, held=Held.LISTENER, before=before, limit=LISTENER_PAGE)
                 page = await self._store.ask(wanted)
                 for job in page:

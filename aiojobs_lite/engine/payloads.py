@@ -1,4 +1,4 @@
-"""Looks at some of the payloads that wait, at the start of a runner: a deploy that cannot read them is noticed then."""
+"""Looks at some of the payloads that wait, when a runner gets its types: a deploy that cannot read them is noticed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 from aiojobs_lite.engine.ports import ClaimSlots
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.job_type import JobType
-from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.payloads import WaitingPayload
@@ -49,31 +48,29 @@ class PayloadCheck:
     Args:
         store: Where to look.
         bus: Gets a fact for each such type.
-        registry: Has the handlers.
         slots: Says whether this runner runs anything.
     """
 
-    def __init__(self, *, store: Store, bus: Bus, registry: Registry, slots: ClaimSlots) -> None:
+    def __init__(self, *, store: Store, bus: Bus, slots: ClaimSlots) -> None:
         self._store = store
         self._bus = bus
-        self._registry = registry
         self._slots = slots
 
-    async def look(self) -> None:
-        """Looks once, at a hundred types at most."""
+    async def look(self, job_types: Iterable[JobType[..., Any]]) -> None:
+        """Looks once, at a hundred types at most, of these that a runner is to have."""
         if not self._slots.has_slots or not self._bus.is_watched(PayloadsUnfit):
             return
         try:
             async with asyncio.timeout(_LONGEST_S):
-                for name in self._waiting()[:_MOST_TYPES]:
-                    sample = await self._store.ask(SamplePayloads(name, _MOST_JOBS, _MOST_CHARS))
-                    self._report(self._registry.get(name), sample)
+                for job_type in self._waiting(job_types)[:_MOST_TYPES]:
+                    sample = await self._store.ask(SamplePayloads(job_type.name, _MOST_JOBS, _MOST_CHARS))
+                    self._report(job_type, sample)
         except Exception as error:  # noqa: BLE001  # rows of another program too: a start does not fail by them
             _log.warning("the payloads that wait could not all be looked at; the runner starts without: %r", error)
 
-    def _waiting(self) -> list[str]:
+    def _waiting(self, job_types: Iterable[JobType[..., Any]]) -> list[JobType[..., Any]]:
         counts = self._store.counts().by_type
-        return [name for name in self._registry.names() if _claimable(counts.get(name, _NONE))]
+        return [one for one in job_types if _claimable(counts.get(one.name, _NONE))]
 
     def _report(self, job_type: JobType[..., Any], sample: Iterable[WaitingPayload]) -> None:
         sampled, found = 0, list[tuple[int, _Problem]]()

@@ -281,7 +281,7 @@ class EndListener(Protocol):
 class DeathReactions(Protocol):
     """What is done when a job dies: the deaths."""
 
-    def unit(self, end: End) -> Unit:
+    def unit(self, end: End, raised: Raised | None) -> Unit:
         """The writes of an end: of a death also the jobs that it enqueues."""
 
     def died(self, end: Close, raised: Raised | None) -> None:

@@ -111,8 +111,11 @@ class Recorder:
 
     def _keep(self, end: End, reports: Unit = ()) -> None:
         """Saves an end, with the jobs that it enqueues if it is a death, and with what its attempt reported last."""
-        unit = (*self._deaths.unit(end), *reports, *(self._reports.last_of(end) if self._reports.open else ()))
+        unit = (*self._of_end(end), *reports, *(self._reports.last_of(end) if self._reports.open else ()))
         self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_more)
+
+    def _of_end(self, end: End) -> Unit:
+        return self._deaths.unit(end, self._raised.get((end.id, end.attempt, end.owner)))
 
     def _keep_simpler(self, end: End, others: Unit, error: StoreError) -> bool:
         """Saves what is left of an end that the store rejects; returns whether anything is.
@@ -128,7 +131,7 @@ class Recorder:
         simpler = simplified(end, error)
         if simpler is None:
             return False
-        self._keep(simpler, others[len(self._deaths.unit(end)) - 1 :])
+        self._keep(simpler, others[len(self._of_end(end)) - 1 :])
         return True
 
     def _saved_with_more(self, unit: Unit, answers: Sequence[Any] | None, error: StoreError | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiojobs_lite.clock import Clock, sleep
+from aiojobs_lite.clock import Alarm, Clock, after
 from aiojobs_lite.engine.ports import ClaimSlots, Commits
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.job_type import JobType
@@ -49,6 +49,13 @@ class Releaser:
         self._before: dict[str, int | None] = {}  # by type: where the look at older jobs goes on
         self._released: set[int] = set()  # by the latest look
         self._is_any_unread = False  # by the latest look
+        self._alarm = Alarm(clock)
+        self._is_changed = False
+
+    def look_again(self) -> None:
+        """Looks at once: the runner has other job types."""
+        self._is_changed = True
+        self._alarm.ring()
 
     async def release_all(self) -> None:
         """Releases all that fits, before this runner claims anything. Behind a thousand newer jobs that do not fit the
@@ -72,11 +79,12 @@ class Releaser:
             None  # how many jobs of each type are held, when all were read and none fits
         )
         while True:
-            await sleep(self._clock, pause)
+            await self._alarm.wait(after(self._clock.now(), pause))
             counts = self._counts()
-            if counts == counts_in_vain and skipped < _MOST_SKIPPED:
+            if counts == counts_in_vain and skipped < _MOST_SKIPPED and not self._is_changed:
                 skipped += 1
                 continue
+            self._is_changed = False
             released = await self.look()
             is_refused_again = not self._released.isdisjoint(released)  # by another version, which was quicker
             pause = _SOON_S if released and not is_refused_again else _EVERY_S

@@ -22,13 +22,14 @@ from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.events import SetListeners
-from aiojobs_lite.model.limits import SetLimits, StoredLimit
+from aiojobs_lite.model.limits import SetLimits
 from aiojobs_lite.model.queries import GetDatabaseId
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import LimitChanged, RunnerStarted, TypesUnclaimed
+from aiojobs_lite.telemetry.facts import RunnerStarted, TypesUnclaimed
+from aiojobs_lite.telemetry.facts.limits import limits_changed
 from aiojobs_lite.telemetry.stats import unclaimed
 from aiojobs_lite.telemetry.wording import later, named
 from aiojobs_lite.text import redact
@@ -61,7 +62,7 @@ class Startup:
         self._identity = identity
         self._parts = parts
         self._progress = progress
-        self._payloads = PayloadCheck(store=store, bus=bus, registry=registry, slots=parts.dispatcher)
+        self._payloads = PayloadCheck(store=store, bus=bus, slots=parts.dispatcher)
 
     async def open(self) -> None:
         """Opens the store, shows that this owner lives, and stores the schedules."""
@@ -76,10 +77,8 @@ class Startup:
         self._parts.ticker.begin(applied.answers[: len(ticks)])
         self._identity.database = await self._store.ask(GetDatabaseId())
         self._parts.pauses.look()
-        if limits and applied.answers[-1] and self._bus.is_watched(LimitChanged):
-            now_by_name = {one.name: one for one in found}
-            for before in applied.answers[-1]:
-                self._bus.publish(_changed(now_by_name[before.name], before))
+        for fact in limits_changed(found, applied.answers[-1]) if limits else ():
+            self._bus.publish(fact)
         if self._bus.is_watched(TypesUnclaimed) and (strange := await self._unclaimed()):
             self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
 
@@ -97,7 +96,7 @@ class Startup:
                 await parts.releaser.release_all()
         except (TimeoutError, StoreError) as error:
             _log.warning("jobs of dead processes could not be given back at the start, which is tried again: %r", error)
-        await self._payloads.look()
+        await self._payloads.look(self._registry)
         for part in (parts.janitor, parts.releaser):
             group.start_soon(keeper.keep_running, part)
         self._progress.go_on_to(Phase.RUNNING)
@@ -133,8 +132,3 @@ class Startup:
 
     def _regain(self) -> None:
         self._parts.dispatcher.start_claiming()
-
-
-def _changed(limit: StoredLimit, before: StoredLimit) -> LimitChanged:
-    per = None if limit.per is None else limit.per / MICROSECONDS
-    return LimitChanged(limit.name, None, limit.most, per, before.most)

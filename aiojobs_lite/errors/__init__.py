@@ -8,6 +8,7 @@
     │   ├── InvalidOption           an option has a value that cannot work
     │   ├── InvalidJobType          a handler cannot become a job type
     │   ├── DuplicateJobType        two handlers under one name
+    │   ├── JobTypeRefused          a job type cannot join, change or leave a running runner
     │   ├── UnknownLimit            no limit by key of this name in the database
     │   ├── MissingDependency       deps= has no resource for an injected parameter
     │   ├── ConflictingResources    two groups have different resources for a type
@@ -78,6 +79,7 @@ from aiojobs_lite.errors.configuration import (
     InvalidJobType,
     InvalidOption,
     InvalidSchedule,
+    JobTypeRefused,
     MiddlewareMisused,
     MissingDependency,
     ResourceFailed,
@@ -164,6 +166,7 @@ __all__ = [
     "JobNotAllowed",
     "JobNotCommitted",
     "JobNotFound",
+    "JobTypeRefused",
     "KeyReused",
     "MiddlewareMisused",
     "MissingDependency",

@@ -58,6 +58,18 @@ class DuplicateJobType(ConfigurationError):
         super().__init__(f"job type {job_type!r} is declared twice, by {first} and by {second}. {advice}")
 
 
+class JobTypeRefused(ConfigurationError):
+    """A job type may not join, change in, or leave a runner that runs.
+
+    Attributes:
+        job_type: Its name.
+    """
+
+    def __init__(self, job_type: str, problem: str) -> None:
+        self.job_type = job_type
+        super().__init__(f"job type {job_type!r} cannot join, change or leave a running runner: {problem}.")
+
+
 class UnknownLimit(ConfigurationError, LookupError):
     """The database has no limit by key of this name.
 

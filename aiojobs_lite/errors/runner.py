@@ -24,8 +24,10 @@ class RunnerNotStarted(RunnerError):
 class RunnerAlreadyStarted(RunnerError):
     """The runner was started twice, or changed while it runs."""
 
-    def __init__(self, action: str | None = None) -> None:
-        problem = f"the runner is started and cannot be {action} now. Do it before `async with runner:`."
+    def __init__(self, action: str | None = None, advice: str = "") -> None:
+        problem = (
+            f"the runner is started and cannot be {action} now. Do it before `async with runner:`. {advice}".rstrip()
+        )
         if action is None:
             problem = (
                 "the runner is started, and is to be entered once: in the application's lifespan, say. In a test use "

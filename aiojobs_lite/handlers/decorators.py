@@ -50,9 +50,9 @@ def make_decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDec
         Args:
             handler: An `async def`, or a `def`: it runs in a thread, or with `process=True` in another process.
             **options: Those that `aiojobs_lite.handlers.options.JobOptions` describes: `name`, `max_attempts`,
-                `backoff`, `timeout`, `concurrency`, `limits`, `priority`, `retry_on`, `abandon_on`, `keep_result`,
-                `process`, `largest_payload`, `largest_result`, `unique`, `debounce`, `throttle`, `batch`,
-                `max_pending`, `on_full`, `expires`, `on_dead`, `cancel_on`, `version`, `upgrade`, `secret`.
+                `backoff`, `timeout`, `concurrency`, `limits`, `priority`, `delay`, `retry_on`, `abandon_on`,
+                `keep_result`, `process`, `largest_payload`, `largest_result`, `unique`, `debounce`, `throttle`,
+                `batch`, `max_pending`, `on_full`, `expires`, `on_dead`, `cancel_on`, `version`, `upgrade`, `secret`.
 
         Raises:
             InvalidOption: If an option cannot work, or there is none of this name.

@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeVar, cast
+from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PydanticUserError, ValidationError
 from pydantic_core import from_json
@@ -78,12 +78,14 @@ class Listening:
         when: Of those the ones for which this is true; None: all.
         argument: The argument of the handler that takes the event.
         kind: Its annotation.
+        gathers: Whether the handler takes a list of events: one job has those of many.
     """
 
     patterns: tuple[str, ...]
     when: Callable[[Event[Any]], bool] | None
     argument: str
     kind: Any
+    gathers: bool = False
 
     def starts(self, name: str, memo: str) -> bool:
         """Whether an event starts the job type. One whose data do not fit does: its job is held.
@@ -117,17 +119,18 @@ class Listening:
 
     def payload(self, memo: str) -> str:
         """The arguments of the job that an event starts, as JSON."""
-        return f"{{{json.dumps(self.argument)}:{memo}}}"
+        given = f"[{memo}]" if self.gathers else memo
+        return f"{{{json.dumps(self.argument)}:{given}}}"
 
 
 def check_listening(
-    names: Sequence[object], when: Callable[[Event[Any]], bool] | None, signature: Signature
+    names: Sequence[object], when: Callable[[Event[Any]], bool] | None, signature: Signature, *, gathers: bool
 ) -> Listening:
     """Checks what `on(...)` was given.
 
     Raises:
         InvalidOption: If a name or `when` cannot work.
-        InvalidJobType: If the handler does not take one event and nothing else.
+        InvalidJobType: If the handler does not take one event, or one list of events if it gathers, and nothing else.
     """
     given = [one for name in names for one in (name if isinstance(name, list | tuple) else [name])]
     if not 1 <= len(given) <= MOST_PATTERNS:
@@ -136,15 +139,16 @@ def check_listening(
         raise InvalidOption("when", when, "a function of the event that returns whether it starts the handler")
     check_plain("when", when, _ANSWER)
     patterns = tuple(dict.fromkeys([_check_pattern(one) for one in given]))
-    argument = event_argument(signature)
+    argument, kind = _events_argument(signature) if gathers else (event_argument(signature), None)
     if argument is None:
-        takes = "it takes exactly one argument that is not injected, annotated as `Event` or `Event[...]`"
+        annotated = "`list[Event[...]]`, as it has batch=" if gathers else "`Event` or `Event[...]`"
+        takes = f"it takes exactly one argument that is not injected, annotated as {annotated}"
         found = ", ".join([f"`{name}: {name_of(kind)}`" for name, kind in signature.hints.items()]) or "none"
         raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}; it has {found}")
     if signature.secret:
         problem = "it listens to events, which are stored and shown as they were sent: leave out secret="
         raise InvalidJobType(signature.job_type, problem)
-    return Listening(patterns, when, argument, signature.hints[argument])
+    return Listening(patterns, when, argument, kind or signature.hints[argument], gathers)
 
 
 def field_of_event(field: str, argument: str | None) -> str:
@@ -262,5 +266,18 @@ def event_argument(signature: Signature) -> str | None:
     if len(signature.arguments) != 1:
         return None
     ((argument, kind),) = signature.hints.items()
+    return argument if _is_event(kind) else None
+
+
+def _events_argument(signature: Signature) -> tuple[str | None, Any]:
+    """The argument that takes a list of events, and what annotates each; None if there is none."""
+    ((argument, kind),) = signature.hints.items()  # as batch= has checked
+    while get_origin(kind) is Annotated:
+        kind, *_ = get_args(kind)
+    (each, *_) = get_args(kind) or (None,)
+    return (argument, each) if _is_event(each) else (None, None)
+
+
+def _is_event(kind: Any) -> bool:
     metadata = getattr(kind, "__pydantic_generic_metadata__", {})
-    return argument if (metadata.get("origin") or kind) is Event else None
+    return (metadata.get("origin") or kind) is Event

@@ -25,10 +25,6 @@ _INSTEAD: Final = {
     "batch": "a tick gives no items",
     "cancel_on": "a tick has no fields that an event could match",
 }
-_NO_BATCH: Final = (
-    "none on a handler that events start, each of which makes a job; let it enqueue a job of a type with batch=, such "
-    'as `ctx.enqueue_once("send", send_all, [event.data])`'
-)
 _NO_PARENTHESES: Final = (
     'names of events, and it is a function, for there are no parentheses: write `@runner.on("user/signed.up")`'
 )
@@ -77,7 +73,9 @@ class Declaring:
         CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
 
         def made(job_type: JobType[..., Any]) -> None:
-            flow = job_type.how.flow
+            flow, delay = job_type.how.flow, options.get("delay")
+            if delay is not None:
+                raise InvalidOption("delay", delay, "no value on a cron handler: its ticks say when it runs")
             if flow is not None:
                 option, value = next(iter(flow.shown().items()))
                 raise InvalidOption(option, value, f"no value on a cron handler: {_INSTEAD.get(option, _OVERLAP)}")
@@ -102,7 +100,8 @@ class Declaring:
         when: Callable[[Event[Any]], bool] | None = None,
         **options: Unpack[JobOptions],
     ) -> Declares:
-        """Declares a handler that events start. Each event makes one job of it, exactly once.
+        """Declares a handler that events start. Each event makes one job of it, exactly once; with `batch=` one job has
+        many events, and the handler takes a list of them.
 
         Args:
             *names: The events, by name: `"user/signed.up"`, or `"user/*"` for all whose names begin with `user/`; also
@@ -113,17 +112,16 @@ class Declaring:
                 the event: `"event.data.user_id"`.
 
         Raises:
-            InvalidOption: If a name or `when` cannot work, or there is a `batch`.
-            InvalidJobType: If the handler does not take an `Event` and nothing else.
+            InvalidOption: If a name or `when` cannot work.
+            InvalidJobType: If the handler does not take an `Event`, or with `batch` a list of them, and nothing else.
         """
-        if options.get("batch") is not None:
-            raise InvalidOption("batch", options["batch"], _NO_BATCH)
         if names and callable(names[0]):
             raise InvalidOption("names", names[0], _NO_PARENTHESES)
         refuse_unknown(options, {*JobOptions.__optional_keys__, "when"}, HABITS_OF_LISTENERS)
 
         def made(job_type: JobType[..., Any]) -> None:
-            job_type.listening = check_listening(names, when, job_type.signature)
+            gathers = options.get("batch") is not None
+            job_type.listening = check_listening(names, when, job_type.signature, gathers=gathers)
             self._add(job_type)
 
         return make_decorator(made)(**options)

@@ -66,6 +66,8 @@ class Lanes:
         if sum(limit.ordered for limit in self.limits) > 1:
             raise InvalidOption("limits", limits, "at most one with ordered=True")
         self._is_ordered = any(limit.ordered for limit in self.limits)
+        if self._is_ordered and any(limit.counts == "jobs" for limit in self.limits):
+            raise InvalidOption("limits", limits, 'no ordered=True beside a Rate with counts="jobs"')
         if self._is_ordered:
             _check_beside_ordered(self.limits)
         self._counted = list({limit.key: limit for limit in self.limits}.values())  # one for each key

@@ -13,6 +13,7 @@ from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
+from aiojobs_lite.handlers.by_arguments import DelayFunction, Delays
 from aiojobs_lite.handlers.cancel_on import On
 from aiojobs_lite.handlers.checks import check_attempts, check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull, make_flow
@@ -57,6 +58,9 @@ class JobOptions(TypedDict, total=False):
         limits: At most four of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
         priority: `high`, `medium` (default) or `low`; or a plain function of the arguments, given by name as plain JSON
             values, that returns one of these.
+        delay: How long from the enqueue until it may run; or a plain function of the arguments that returns that, or an
+            aware datetime. A job whose delay is negative, at least minus a day, goes before others of its priority.
+            Default: it may run at once.
         retry_on: Only these exceptions are tried again, a class or a list of classes; default: all are.
         abandon_on: These exceptions make the job dead at once.
         keep_result: Whether what the handler returns is stored; default True.
@@ -90,6 +94,7 @@ class JobOptions(TypedDict, total=False):
     concurrency: int | None
     limits: Sequence[Limit | Rate] | None
     priority: Priority | PriorityFunction
+    delay: Duration | DelayFunction | None
     retry_on: type[BaseException] | Sequence[type[BaseException]] | None
     abandon_on: type[BaseException] | Sequence[type[BaseException]]
     keep_result: bool
@@ -187,6 +192,7 @@ class Enqueueing:
         flow: What holds the job back or refuses it; None: nothing does.
         lanes: Instead of its type's.
         ranking: Makes the priority of each job of a type; None: all have that of the type.
+        delays: Says when each job of a type may run, in place of `delay`; or None.
         after: The jobs that it runs after.
         max_attempts: Instead of its type's.
     """
@@ -199,6 +205,7 @@ class Enqueueing:
     lanes: Lanes | None = None
     after: AfterJobs | None = None
     ranking: Ranking | None = None
+    delays: Delays | None = None
     max_attempts: int | None = None
 
     @property
@@ -222,11 +229,11 @@ class Enqueueing:
             raise InvalidOption("at", at, "either delay= or at=, not both")
         extended = self
         if delay is not None:
-            extended = replace(extended, delay=seconds(delay, "delay"), at=None)
+            extended = replace(extended, delay=seconds(delay, "delay"), at=None, delays=None)
         if at is not None and not isinstance(at, datetime):
             raise InvalidOption("at", at, "an aware datetime, such as datetime.now(UTC); a duration is given as delay=")
         if at is not None:
-            extended = replace(extended, delay=None, at=check_aware("at", at))
+            extended = replace(extended, delay=None, at=check_aware("at", at), delays=None)
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
         if (most := options.get("max_attempts")) is not None:
@@ -296,17 +303,19 @@ class Enqueueing:
         else:
             lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
         return NewJob(
-            job_type.name, payload, priority, self._due(now), self.max_attempts or job_type.max_attempts, now,
+            job_type.name, payload, priority, self._due(payload, now), self.max_attempts or job_type.max_attempts, now,
             **dict(self.columns), lane=lane,
         )  # fmt: skip
 
     def anew(self, row: NewJob, now: int) -> NewJob:
         """A row of these options as it is with another instant of the enqueue."""
-        return row._replace(created_at=now, scheduled_at=self._due(now))
+        return row._replace(created_at=now, scheduled_at=self._due(row.payload, now))
 
-    def _due(self, now: int) -> int:
+    def _due(self, payload: str, now: int) -> int:
         if self.at is not None:
             return to_micros(self.at)
+        if self.delays is not None:
+            return self.delays.due(payload, now)
         return now if self.delay is None else after(now, self.delay)
 
 
@@ -323,10 +332,14 @@ def enqueueing_of(options: JobOptions, signature: Signature, handler: Callable[.
     Raises:
         InvalidOption: If one of them cannot work, or not with another.
     """
-    priority = options.get("priority")
-    ranking = Ranking(priority, signature, handler) if callable(priority) else None
-    flow = make_flow(options, None, signature, handler)
-    return AS_DECLARED if flow is None and ranking is None else Enqueueing(flow=flow, ranking=ranking)
+    priority, delay = options.get("priority"), options.get("delay")
+    how = Enqueueing(
+        flow=make_flow(options, None, signature, handler),
+        ranking=Ranking(priority, signature, handler) if callable(priority) else None,
+        delays=Delays(delay, signature, handler) if callable(delay) else None,
+        delay=None if delay is None or callable(delay) else seconds(delay, "delay"),
+    )
+    return AS_DECLARED if how == AS_DECLARED else check_together(how)
 
 
 def check_together(how: Enqueueing) -> Enqueueing:
@@ -338,9 +351,10 @@ def check_together(how: Enqueueing) -> Enqueueing:
     if how.flow is None:
         return how
     key, option = dict(how.columns).get("idempotency_key"), how.flow.timing
-    if option is not None and (how.delay is not None or how.at is not None):
-        name = "at" if how.delay is None else "delay"
-        raise InvalidOption(name, how.given()[name], f"none together with {option}=, which says when the job is due")
+    if option is not None and (how.delay, how.at, how.delays) != (None, None, None):
+        name = "delay" if how.at is None else "at"
+        problem = f"none together with {option}=, which says when the job is due"
+        raise InvalidOption(name, how.given().get(name, how.delays), problem)
     if key is not None and how.flow.changing is not None:
         problem = f"none together with {how.flow.changing}=, which gives a job other arguments: a repeated call would"
         raise InvalidOption("idempotency_key", key, f"{problem} find those")

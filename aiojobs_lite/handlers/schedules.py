@@ -81,7 +81,8 @@ def _stored(limit: Limit | Rate | Declared, limits: Sequence[Limit | Rate | Decl
     key = {"by": limit.key.by, "value": limit.key.value} if isinstance(limit.key, Fixed) else limit.key
     found: dict[str, Any] = {"most": limit.most, "key": key, "name": limit.name}
     if isinstance(limit, Rate):
-        return found | {"per": limit.period / 1_000_000}
+        counts = {} if limit.counts == "attempts" else {"counts": limit.counts}
+        return found | {"per": limit.period / 1_000_000} | counts
     return found | {"ordered": limit.ordered}
 
 

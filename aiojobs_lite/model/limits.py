@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from aiojobs_lite.limit_values import ORDERED
+from aiojobs_lite.limit_values import ORDERED, STARTS
 from aiojobs_lite.limits import Fixed, Limit, Rate
 from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.model.pauses import Pause
@@ -233,7 +233,7 @@ def full_name(limit: Limit | Rate, job_type: str) -> str:
         by = key.by
     else:
         by = getattr(key, "__name__", "") if callable(key) else key if isinstance(key, str) else ", ".join(key)
-    return f"{job_type}: {ORDERED if limit.ordered else limit.kind} by {by}"
+    return f"{job_type}: {ORDERED if limit.ordered else STARTS if limit.counts == 'jobs' else limit.kind} by {by}"
 
 
 def stored_limit(limit: Limit | Rate, job_type: str) -> StoredLimit:

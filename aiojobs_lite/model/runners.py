@@ -65,6 +65,26 @@ class SetRunner(NamedTuple):
         unanswered()
 
 
+class SetRunnerTypes(NamedTuple):
+    """Stores which job types a runner has from now on, if it is stored. Those that it has no more listen no more
+    (`SetListeners`), unless another runner has them: one of which no end is noted, and that is not among the dead ones.
+    Answer: None.
+
+    Attributes:
+        id: Its owner id.
+        types: See `SetRunner`.
+        dead: Runners that are dead, whether or not that is noted.
+    """
+
+    id: str
+    types: str
+    dead: tuple[str, ...]
+
+    def answer(self) -> None:
+        """See `Write`."""
+        unanswered()
+
+
 class MarkDraining(NamedTuple):
     """Notes that a runner claims nothing more. Answer: None."""
 

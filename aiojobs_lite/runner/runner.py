@@ -16,20 +16,22 @@ from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
 from aiojobs_lite.engine.resources import Resources
+from aiojobs_lite.engine.type_changes import TypeChange
 from aiojobs_lite.errors import (
     InvalidOption,
     MissingDependency,
     RunnerAlreadyStarted,
 )
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
-from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of, resources_of
+from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType, check_on_dead
 from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.handlers.options import TakesId
+from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.runners import RunnerInfo
-from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.children import DurableAccess
+from aiojobs_lite.runner.declared import DeclaredTypes
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.hosting import Hosted
 from aiojobs_lite.runner.limits import JobLimits
@@ -84,7 +86,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
     Attributes:
         job: Declares a handler as a job type of this runner; see `JobOptions`.
         jobs: Reads and moves stored jobs.
-        types: Pauses and resumes job types.
+        types: Pauses and resumes job types, and changes those of a runner that runs.
         limits: Changes, pins and pauses limits by key.
         batches: Opens and finds batches.
         schedules: The cron schedules, declared and made at run time.
@@ -134,12 +136,11 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             seconds(keep_completed, "keep_completed"), seconds(keep_dead, "keep_dead"),
             seconds(keep_events, "keep_events", least=_DAY_S), _ageing(ageing),
         )  # fmt: skip
-        self._deps = check_resources("deps", deps)
-        self._schedules: dict[str, Schedule] = {}
-        self.types, self.limits = JobTypes(self._access), JobLimits(self._access, self._registry)
-        self.schedules = Schedules(self._access, self._schedules, self._registry, self.jobs, self._now)
+        self._declared = DeclaredTypes(self._access, self._registry, self._surround)
+        self._declared.deps = check_resources("deps", deps)
+        self.types, self.limits = JobTypes(self._access, self._declared), JobLimits(self._access, self._registry)
+        self.schedules = Schedules(self._access, self._declared.schedules, self._registry, self.jobs, self._now)
         self.publish_cron = CronPublisher(self._registry, self.schedules)
-        self._sources: list[JobSource] = []
         self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))
 
     # Declaring.
@@ -151,12 +152,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             InvalidOption: If one is none of these, or a module without job types.
             DuplicateJobType: If two job types have the same name.
             ConflictingResources: If two groups have different resources for a type.
-            RunnerAlreadyStarted: If the runner is started.
+            RunnerAlreadyStarted: If the runner is started: then `runner.types.add` does it.
         """
-        for source in jobs:
-            self._take(source)
-            self._sources.append(source)
-        self._all_deps()  # refuses a conflict
+        self._declared.register(jobs)
 
     def on_dead(self, handler: H) -> H:
         """Declares what is done for each job that dies in this runner. Call it before the start, or as a decorator.
@@ -195,10 +193,10 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         """
         if self._access.is_started or self._resources is not None:
             raise RunnerAlreadyStarted
-        self._take_sources()
+        self._declared.read_again()
         runs = self._settings.max_running > 0
         own = {JobRunner: self, Enqueuer: self, type(self): self, DurableAccess: self.durables}
-        deps = {**self._all_deps(), **own} if runs else {}
+        deps = {**self._declared.resources, **own} if runs else {}
         for job_type in self._registry if runs else ():
             for wanted in job_type.signature.injected.values():
                 if wanted not in deps:
@@ -215,16 +213,16 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         return self
 
     async def _start(self, resources: Resources) -> None:
-        surrounding = Surrounding(self._middleware, self._registry)
-        self._surrounding = surrounding if surrounding.has_enqueues else None
+        around, have = self._surround(self._registry)
+        have()
         engine = Engine(
             store=store_of_start(self._database, self._durability),
             clock=self._clock,
             bus=self._bus,
             registry=self._registry,
-            schedules=list(self._schedules.values()),
+            schedules=list(self._declared.schedules.values()),
             deps=resources,
-            around=surrounding.attempts,
+            around=around,
             settings=self._settings,
         )
         self.durables.durable = Durable(
@@ -291,23 +289,23 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             raise RunnerAlreadyStarted("given another database")
         open_store(database, self._durability)  # as in __init__
         resources = self._check_replacing(check_resources("deps", deps))
-        given = database, check_clock("clock", clock), {**self._deps, **resources}
-        found, settings = (self._database, self._clock, self._deps), self._settings
-        self._database, self._clock, self._deps = given
+        given = database, check_clock("clock", clock), {**self._declared.deps, **resources}
+        found, settings = (self._database, self._clock, self._declared.deps), self._settings
+        self._database, self._clock, self._declared.deps = given
         drain_timeout = min(settings.drain_timeout, longest_drain)
         most = settings.max_running if runs else 0
         self._settings = replace(settings, drain_timeout=drain_timeout, max_running=most)
         try:
             yield
         finally:
-            self._database, self._clock, self._deps = found
+            self._database, self._clock, self._declared.deps = found
             self._settings = settings
 
     def _check_replacing(self, resources: Mapping[Any, Any]) -> Mapping[Any, Any]:
         """Checks that resources are of types that the runner knows."""
-        self._take_sources()
+        self._declared.read_again()
         wanted = {kind: None for job_type in self._registry for kind in job_type.signature.injected.values()}
-        known = {**dict.fromkeys(self._all_deps()), **wanted}
+        known = {**dict.fromkeys(self._declared.resources), **wanted}
         unknown = {key: value for key, value in resources.items() if key not in known}
         if unknown:
             problem = f"no handler that is declared by now asks for {', '.join(map(name_of, unknown))}"
@@ -354,24 +352,16 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
     def _now(self) -> int:
         return self._clock.now()  # of another clock, when `replaced` has set one
 
-    def _all_deps(self) -> dict[Any, Any]:
-        return resources_of(self._registry, self._deps)
+    def _surround(self, registry: Registry) -> TypeChange:
+        surrounding = Surrounding(self._middleware, registry)
 
-    def _take_sources(self) -> None:
-        """Takes what was added to groups and modules since."""
-        for source in self._sources:
-            self._take(source)
+        def have() -> None:
+            self._surrounding = surrounding if surrounding.has_enqueues else None
 
-    def _take(self, source: JobSource) -> None:
-        for job_type in job_types_of(source):
-            self._add(job_type)
+        return TypeChange(surrounding.attempts, have)
 
     def _add(self, job_type: JobType[..., Any]) -> None:
-        if self._access.is_started:
-            raise RunnerAlreadyStarted("given more job types")
-        self._registry.add(job_type)
-        if job_type.cron is not None:
-            self._schedules[job_type.name] = job_type.cron
+        self._declared.declare(job_type)
 
 
 def _ageing(ageing: Duration | None) -> float | None:

@@ -1,4 +1,4 @@
-"""`runner.types`: steers all jobs of a type."""
+"""`runner.types`: steers all jobs of a type, and changes the types of a runner."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, UnknownJobType
 from aiojobs_lite.handlers.checks import check_storable
+from aiojobs_lite.handlers.group import JobSource
 from aiojobs_lite.handlers.job_type import Enqueueable, JobType
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import ListPaused
 from aiojobs_lite.model.writes import PauseType
 from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.declared import DeclaredTypes
 from aiojobs_lite.sizes import LONGEST_PAUSE_BY_CHARS
 from aiojobs_lite.text import make_storable
 
@@ -26,10 +28,56 @@ class JobTypes:
 
     Args:
         access: The way to the engine.
+        declared: Those of this runner.
     """
 
-    def __init__(self, access: EngineAccess) -> None:
+    def __init__(self, access: EngineAccess, declared: DeclaredTypes) -> None:
         self._access = access
+        self._declared = declared
+
+    async def add(self, *jobs: JobSource) -> None:
+        """Adds job types to the runner, also while it runs, all or none: their jobs are claimed from now on, and events
+        start them. Before the start it is `runner.register`.
+
+        Args:
+            *jobs: Job types, groups, and modules that have some of them.
+
+        Raises:
+            InvalidOption: If one is none of these, or shares a limit with another job type, with other values.
+            DuplicateJobType: If another job type has the name of one: `replace` puts it in its place.
+            ConflictingResources: If two groups have different resources for a type.
+            MissingDependency: If no resource was made at the start for an injected parameter.
+            JobTypeRefused: If one has a cron schedule of its own, and the runner is started.
+            InvalidJobType: If a worker process cannot import a handler.
+        """
+        await self._declared.add(jobs)
+
+    async def replace(self, *jobs: JobSource) -> None:
+        """Puts job types in the places of those of the same names, all or none. Attempts that run end by what they
+        began with. What the store keeps of a type, its limits and the events that start it, is stored anew.
+
+        Args:
+            *jobs: Job types, groups, and modules that have some of them.
+
+        Raises:
+            UnknownJobType: If this runner has no job type of a name: `add` adds it.
+            ConfigurationError: As of `add`.
+        """
+        await self._declared.replace(jobs)
+
+    async def remove(self, *jobs: JobType[..., Any] | str) -> None:
+        """Takes job types off the runner, all or none. It claims no more of their jobs, which stay. Events start them
+        no more, unless another live runner has the type. Attempts that run go on.
+
+        Args:
+            *jobs: The types, or their names.
+
+        Raises:
+            UnknownJobType: If this runner has no job type of a name.
+            JobTypeRefused: If the death of a job of another type enqueues one, or the runner is started and one has a
+                cron schedule of its own.
+        """
+        await self._declared.remove([one.name if isinstance(one, JobType) else one for one in jobs])
 
     async def pause(self, job: JobType[..., Any] | str, *, by: str | None = None) -> None:
         """Stops all claims of a type, in every runner of the database, until `resume`; what runs goes on.

@@ -21,12 +21,14 @@ class Raised(NamedTuple):
         error: What was raised, if that was in this process.
         is_wanted: Whether the handler asked for this end, by `Retry` or `Abandon`: then it is no fault.
         claimed: The attempt.
+        on_dead: What its job type says of jobs that die, as the attempt began with it.
     """
 
     max_attempts: int
     error: BaseException | None = None
     is_wanted: bool = False
     claimed: Claimed | None = None
+    on_dead: object = None
 
 
 class Trace(NamedTuple):

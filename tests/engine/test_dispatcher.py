@@ -436,3 +436,35 @@ async def test_a_scheduled_job_runs_at_its_time_and_not_before(clock: FakeClock)
         assert (await next_fact(events, JobCompleted)).job_id == sooner.id
         clock.advance(5)
         assert (await next_fact(events, JobCompleted)).job_id == later.id
+
+
+def test_what_is_held_is_not_claimed_until_the_types_are_set_and_claims_in_flight_keep_theirs(clock: FakeClock) -> None:
+    rig = Rig(clock, unlimited, limited)
+    before = rig.claims()
+    assert before is not None
+    rig.claimed()
+    rig.dispatcher.hold({"two", "unknown"})
+    rig.dispatcher.look_again()
+    held = rig.claims()
+    assert held is not None
+    assert (before.types, held.types) == (TYPES, {"free"})
+    rig.claimed()
+    rig.dispatcher.set_types([unlimited, limited], {})
+    assert rig.wakes > 0
+    assert rig.claims() == before
+
+
+def test_attempts_that_run_count_for_the_types_that_are_set(clock: FakeClock) -> None:
+    @job(name="free", concurrency=3)
+    async def limited_now() -> None: ...
+
+    rig = Rig(clock, unlimited, limited, in_process)
+    rig.claims()
+    rig.claimed(claimed(1, "free"), claimed(2, "cpu"), claimed(3, "two"), limited="two")
+    rig.dispatcher.set_types([limited_now, in_process_too], {"free": 1, "cpu": 1, "two": 1})
+    claim = rig.claims()
+    assert claim == Claim("me", 7, frozenset({"free", "cpu too"}), {"free": 2}, {"free": 3}, frozenset({"cpu too"}), 2)
+    for name in ("free", "cpu", "two"):
+        rig.dispatcher.released(name)
+    assert rig.dispatcher.difference({}) == ""
+    assert rig.slots() == {"free": 3}

@@ -506,3 +506,23 @@ async def test_a_signal_while_a_task_is_made_leaves_the_others_to_begin(
         rig.executor.start([claimed(number, "quick") for number in range(3)])
     assert {(await rig.end()).id for _ in range(3)} == {0, 1, 2}
     assert (rig.attempts.running, rig.slots) == (0, ["quick"] * 3)
+
+
+async def test_an_attempt_begins_as_it_was_claimed_whatever_its_type_is_by_then(clock: FakeClock) -> None:
+    @job(name="t")
+    async def old(text: str = injected) -> str:
+        return text
+
+    @job(name="t")
+    async def new(number: int = injected) -> int:
+        return number
+
+    rig = Rig(clock, old, deps={str: "old", int: 7})
+    rig.executor.start([claimed(1, "t")])
+    rig.executor.set_types([new], {})
+    end = await rig.end()
+    assert isinstance(end, Complete)
+    assert end.result == '"old"'
+    rig.executor.set_types([], {})
+    kept = rig.executor._injected, rig.executor._own, rig.executor._plain, rig.executor._around  # noqa: SLF001
+    assert not any(kept)  # nothing is kept of a type that has left

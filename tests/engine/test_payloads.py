@@ -17,7 +17,7 @@ from aiojobs_lite.model.queries import SamplePayloads
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact, PayloadsUnfit
-from tests.helpers.engine import published_on, registry_of
+from tests.helpers.engine import published_on
 from tests.helpers.stores import held, inserted, new
 
 
@@ -69,10 +69,10 @@ class World:
     async def look(self) -> list[Fact]:
         check = PayloadCheck(
             store=self,  # type: ignore[arg-type]  # it needs no more of a store
-            bus=self.bus, registry=registry_of(refuses, fits, explodes, raises),
+            bus=self.bus,
             slots=self,  # type: ignore[arg-type]  # the same
         )  # fmt: skip
-        await check.look()
+        await check.look([refuses, fits, explodes, raises])
         return self.facts()
 
     def counts(self) -> Any:

@@ -56,7 +56,7 @@ class Rig:
     def attempt_ended(self, end: End) -> None:
         self.ended.append(end)
 
-    def unit(self, end: End) -> Unit:
+    def unit(self, end: End, raised: Raised | None) -> Unit:
         return (end, *self.enqueued) if isinstance(end, Close) else (end,)
 
     def last_of(self, end: End) -> Unit:

@@ -46,7 +46,7 @@ CALLS = [
     (lambda: JOB.using(priority="low", zzz=1), "zzz", "one of after, "),
     (lambda: RUNNER.job(retries=3), "retries", "@job(max_attempts=...), which counts the first attempt too"),
     (lambda: RUNNER.job(ignore_result=True), "ignore_result", "@job(keep_result=...)"),
-    (lambda: RUNNER.job(delay=5), "delay", "job_type.using(delay=...)"),
+    (lambda: RUNNER.job(countdown=5), "countdown", "job_type.using(delay=...)"),
     (lambda: RUNNER.job(max_attemps=5), "max_attemps", "the option max_attempts."),
     (lambda: RUNNER.job(tz="UTC"), "tz", "@runner.cron(tz=...)"),
     (lambda: job(max_retries=3), "max_retries", "@job(max_attempts=...)"),  # type: ignore[call-overload]

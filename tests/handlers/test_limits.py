@@ -14,7 +14,7 @@ from aiojobs_lite import InvalidOption, InvalidPayload, Jobs, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limits import DECLARED, Fixed, Limit, Rate
-from aiojobs_lite.model.limits import END, LimitedLane, StoredLimit
+from aiojobs_lite.model.limits import END, LimitedLane, StoredLimit, full_name
 from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
 
 NOW = 5
@@ -363,3 +363,30 @@ def test_declared_is_refused_where_it_stands_for_nothing_or_for_too_many() -> No
         declared(*many).using(limits=[DECLARED, Limit(1, key=QUEUE)])
     with pytest.raises(InvalidOption, match="another name= for each of the limits 'l0'"):
         declared(many[0]).using(limits=[DECLARED, many[0]])
+
+
+def test_a_rate_that_counts_jobs_has_a_name_by_which_a_store_knows_it() -> None:
+    rate = Rate(5, per="1m", key="kind", counts="jobs")
+    assert full_name(rate, "t") == "t: starts by kind"
+    assert (rate.counts, Rate(5, per="1m", key="kind").counts, Limit(5, key="kind").counts) == (
+        "jobs", "attempts", "attempts",
+    )  # fmt: skip
+    assert rate != Rate(5, per="1m", key="kind")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"counts": "starts"}, "^counts='starts': expected 'attempts' or 'jobs'"),
+        ({"counts": "jobs", "name": "x"}, "^name='x': expected none with counts=\"jobs\": the rate is that of one job"),
+        ({"name": "t: starts by kind"}, 'another name: such a name is for a rate with counts="jobs"'),
+    ],
+)
+def test_a_rate_that_cannot_count_so_is_refused(options: Any, match: str) -> None:
+    with pytest.raises(InvalidOption, match=match):
+        Rate(5, per="1m", key="kind", **options)
+
+
+def test_a_rate_that_counts_jobs_goes_with_no_order() -> None:
+    with pytest.raises(InvalidOption, match=r"no ordered=True beside a Rate with counts=\"jobs\""):
+        declared(Limit(1, key="kind", ordered=True), Rate(5, per="1m", key="kind", counts="jobs"))

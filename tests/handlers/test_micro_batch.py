@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, conlist
 
 from aiojobs_lite import InvalidOption, InvalidPayload, JobContext, Jobs, injected, job
 from aiojobs_lite.errors import InvalidJobType, InvalidKey
+from aiojobs_lite.events import Event
 from aiojobs_lite.flow import Batch, Debounce, Throttle, Unique
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.admission import Candidate
@@ -264,7 +265,20 @@ def test_a_cron_handler_takes_none() -> None:
         Jobs().cron("* * * * *", batch=PLAIN)(send)
 
 
-def test_a_handler_that_events_start_takes_none() -> None:
-    with pytest.raises(InvalidOption, match=r"none on a handler that events start, .* let it enqueue a job of a type"):
-        Jobs().on("mail/*", batch=PLAIN)
-    Jobs().on("mail/*", batch=None)
+def test_a_handler_that_events_start_takes_a_list_of_them() -> None:
+    async def one(event: Event[Any]) -> None: ...
+
+    async def many(events: list[Event[Any]]) -> None: ...
+
+    async def annotated(events: Annotated[list[Event[Any]], Field(max_length=9)]) -> None: ...
+
+    with pytest.raises(InvalidJobType, match="it takes `event: "):
+        Jobs().on("mail/*", batch=PLAIN)(one)
+    with pytest.raises(InvalidJobType, match=r"annotated as `list\[Event\[...\]\]`, as it has batch=; it has `mails: "):
+        Jobs().on("mail/*", batch=PLAIN)(send)
+    with pytest.raises(InvalidJobType, match=r"annotated as `Event` or `Event\[...\]`; it has `events: "):
+        Jobs().on("mail/*")(many)
+    for handler in (many, annotated):
+        listening = Jobs().on("mail/*", batch=Batch(5, max_wait="1s"))(handler).listening
+        assert listening is not None
+        assert listening.payload("{}") == '{"events":[{}]}'

@@ -53,7 +53,10 @@ def test_a_job_without_options_is_made_as_its_type_says() -> None:
 def test_the_options_of_an_enqueue_count_for_each_job() -> None:
     configured = report.using(
         delay="5m", priority="high", max_attempts=2, label="eu", metadata={"request": [1, None]}, expires="1h",
-        limits=[Limit(1, key=["org_id"], name="orgs"), Rate(5, per="1m", key="org_id")],
+        limits=[
+            Limit(1, key=["org_id"], name="orgs"), Rate(5, per="1m", key="org_id"),
+            Rate(7, per="1h", key="org_id", counts="jobs"),
+        ],
     )  # fmt: skip
     bound = configured.bind(42)
     assert json.loads(options_of(bound) or "") == {
@@ -62,6 +65,7 @@ def test_the_options_of_an_enqueue_count_for_each_job() -> None:
         "limits": [
             {"most": 1, "key": ["org_id"], "name": "orgs", "ordered": False},
             {"most": 5, "key": "org_id", "name": None, "per": 60.0},
+            {"most": 7, "key": "org_id", "name": None, "per": 3600.0, "counts": "jobs"},
         ],
     }  # fmt: skip
     expected = bound.row(NOW + 5)._replace(schedule="report:42", tick=NOW)

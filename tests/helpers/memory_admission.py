@@ -78,13 +78,14 @@ def admit_uncancelled(phases: MemoryPhases, write: Admit, cancels: list[CancelOn
     kept = {name: copy(getattr(rows, name)) for name in _KEPT}
     last_id, made, types = rows.last_id, list(phases.made), set(phases.types)
     ended, moves, to_note = list(phases.ended), phases.moves.copy(), list(phases.ends_to_note)
+    to_send = list(phases.ends_to_send)
     given: dict[int, CancelOn] = {}  # by job: of several rows that one has, those of the last
     answers = _admit_all(phases, write.rows, given)
     if isinstance(answers, Refused):
         for name, value in kept.items():
             setattr(rows, name, value)
         rows.last_id, phases.made, phases.types = last_id, made, types
-        phases.ended, phases.moves, phases.ends_to_note = ended, moves, to_note
+        phases.ended, phases.moves, phases.ends_to_note, phases.ends_to_send = ended, moves, to_note, to_send
         is_there = answers.job_id is not None and answers.job_id <= last_id
         job = rows.jobs.get(answers.job_id or 0) if is_there else None
         return answers._replace(job_id=answers.job_id if is_there else None, status=None if job is None else job.status)

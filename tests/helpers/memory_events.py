@@ -28,9 +28,10 @@ from aiojobs_lite.model.events import (
 )
 from aiojobs_lite.model.job import Held, NewJob, Status
 from aiojobs_lite.model.payloads import stored_payload
+from aiojobs_lite.model.runners import SetRunnerTypes
 from aiojobs_lite.model.steps import NewStep, SaveSteps, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
-from tests.helpers import memory_steps
+from tests.helpers import memory_runners, memory_steps
 from tests.helpers.memory_admission import CancelOn, admit, admit_uncancelled, set_cancels
 from tests.helpers.memory_steps import Durable
 
@@ -76,6 +77,12 @@ def set_listeners(phases: MemoryPhases, write: SetListeners) -> None:
     """See `SetListeners`."""
     for listener in write.listeners:
         phases.rows.durable.listeners[listener.type] = listener
+
+
+def set_runner_types(phases: MemoryPhases, write: SetRunnerTypes) -> None:
+    """See `SetRunnerTypes`."""
+    for job_type in memory_runners.set_runner_types(phases.rows.runners, write):
+        phases.rows.durable.listeners.pop(job_type, None)
 
 
 def place_held(phases: MemoryPhases, write: PlaceHeld) -> Inserted | Refused | None:

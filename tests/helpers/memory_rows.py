@@ -46,7 +46,8 @@ from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.run_starts import later_lane
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
 from aiojobs_lite.model.schedule_rows import ScheduleRow
 from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.unique import UniqueScope
@@ -185,6 +186,7 @@ class MemoryPhases:
         moves: What moves in the counts of batches.
         ended: The jobs that ended, and how; None: it was deleted.
         ends_to_note: Those that are not known yet to the operations that wait for them.
+        ends_to_send: Those that have not sent their events yet.
         cancelled, enqueued, has_sent: See `Applied`.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
@@ -199,14 +201,12 @@ class MemoryPhases:
         self.now, self._living, self.has_sent = now, living, False
         self.moves = memory_batches.Moves(rows.batches)
         self.ended: list[tuple[int, Status | None]] = []
-        self.ends_to_note: list[tuple[Job, Status | None]] = []
-        self.cancelled: list[Cancellation] = []
-        self.enqueued: list[tuple[int, NewJob]] = []
-        self.made: list[int] = []
+        self.ends_to_note, self.ends_to_send = list[tuple[Job, Status | None]](), list[tuple[int, Status | None]]()
+        self.cancelled, self.enqueued = list[Cancellation](), list[tuple[int, NewJob]]()
+        self.made, self.redriven = list[int](), list[int]()
         self.claim: Claim | None = None
         self._taken: Counter[str] = Counter()
         self.types: set[str] = set()
-        self.redriven: list[int] = []
         self.restarted: dict[int, int] = {}
         self.may_be_held_back: frozenset[str] = frozenset()
         self.expired: list[Expired] = []
@@ -231,7 +231,7 @@ class MemoryPhases:
     def write(self, write: Write[Any]) -> Any:
         """See `Phases`."""
         answer = WRITES[type(write)](self, write)
-        memory_steps.note_ends(self)
+        memory_job_events.note_ends(self)
         return answer
 
     def save_steps(self, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
@@ -254,8 +254,9 @@ class MemoryPhases:
 
     def settle(self) -> None:
         """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
-        memory_after.settle(self)
-        memory_steps.note_ends(self)
+        while self.ended:
+            memory_after.settle(self)
+            memory_job_events.note_ends(self)
         memory_batches.settle(self)
 
     # Ends.
@@ -281,7 +282,7 @@ class MemoryPhases:
         if isinstance(end, Close):
             changes["status"] = end.status
         else:
-            changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at)}
+            changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at), "lane": later_lane(job.lane)}
         if isinstance(end, Again) and end.is_suspended:
             self.rows.expiries.pop(job.id, None)
         if isinstance(end, Close) or end.is_recorded:
@@ -512,6 +513,7 @@ class MemoryPhases:
         if not job.is_finished and (status is None or status in FINISHED):
             self.ended.append((job.id, status))
             self.ends_to_note.append((job, status))
+            self.ends_to_send.append((job.id, status))
 
     def _mark(self, job_type: str) -> None:
         self.types.add(job_type)
@@ -541,6 +543,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Reschedule: MemoryPhases.reschedule,
     RestartRate: lambda phases, write: memory_limits.restart(phases.rows, write),
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
+    SetRunnerTypes: memory_events.set_runner_types,
     Prune: MemoryPhases.prune,
     RaisePriorities: memory_ageing.raise_priorities,
     RedriveAsNew: memory_lists.redrive_as_new,

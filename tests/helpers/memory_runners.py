@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.job import Job
-from aiojobs_lite.model.runners import EndRunners, MarkDraining, RunnerInfo, SetRunner, runner_of
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, RunnerInfo, SetRunner, SetRunnerTypes, runner_of
 
 Runners = dict[str, RunnerInfo]
 """By id."""
@@ -17,6 +18,16 @@ Runners = dict[str, RunnerInfo]
 def set_runner(runners: Runners, write: SetRunner, now: int) -> None:
     """See `SetRunner`."""
     runners[write.id] = runner_of(write, now, None, is_draining=False, running=0)
+
+
+def set_runner_types(runners: Runners, write: SetRunnerTypes) -> set[str]:
+    """See `SetRunnerTypes`; returns the types that listen no more."""
+    if write.id not in runners:
+        return set()
+    before = runners[write.id]
+    runners[write.id] = replace(before, types=json.loads(write.types))
+    others = [one for one in runners.values() if one.ended_at is None and one.id not in write.dead]
+    return {*before.types} - {name for one in (*others, runners[write.id]) for name in one.types}
 
 
 def mark_draining(runners: Runners, write: MarkDraining) -> None:

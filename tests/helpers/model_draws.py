@@ -18,6 +18,7 @@ from tests.helpers.instants import SECOND
 TYPES = ("a", "b", "c")
 LIMITS = (StoredLimit("one", 1), StoredLimit("two", 2), StoredLimit("rate", 2, 5 * SECOND))  # by key
 ORDERED = StoredLimit("ordered", 1)  # which stays so
+STARTS = StoredLimit("a: starts by n", 2, 5 * SECOND)  # it counts the first attempt of each job
 
 
 class Step(NamedTuple):
@@ -41,11 +42,11 @@ Kinds = frozenset[str]
 Pool = tuple[Kinds, int]
 fractions, line_counts = st.sampled_from([None, 0.0, 0.5, 1.0]), st.sampled_from([0, 1, 3, 60])
 reported = st.tuples(fractions, line_counts, st.sampled_from([0, 0, 940]))
-one, two, rated, ordered = (*[limit.name for limit in LIMITS], ORDERED.name)
+one, two, rated, ordered, starts = (*[limit.name for limit in LIMITS], ORDERED.name, STARTS.name)
 counted = st.sampled_from(  # name and key of each limit
     [
         (), (), (), ((one, 1),), ((two, 1),), ((two, 2),), ((two, 1), (one, 2)), ((two, 2), (rated, 1)), ((rated, 1),),
-        ((ordered, 1),), ((ordered, 1),), ((ordered, 2), (two, 1)),
+        ((ordered, 1),), ((ordered, 1),), ((ordered, 2), (two, 1)), ((starts, 1),), ((two, 2), (starts, 1)),
     ]
 )  # fmt: skip
 rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys, counted)

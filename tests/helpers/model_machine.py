@@ -45,6 +45,7 @@ from tests.helpers.model_documents import DocumentRules
 from tests.helpers.model_draws import (
     LIMITS,
     ORDERED,
+    STARTS,
     TYPES,
     Kinds,
     Pool,
@@ -103,7 +104,7 @@ class StoreBesideModel(LimitRules, DocumentRules, ListRules, ScheduleRules):
         self.units: list[list[Write[Any]]] = []
         self.numbers = count(4)
         self.owners = ["owner 1", "owner 2", "owner 3"]
-        self.commit([(SCHEDULE, SetLimits((*LIMITS, ORDERED)))], 0)
+        self.commit([(SCHEDULE, SetLimits((*LIMITS, ORDERED, STARTS)))], 0)
 
     def open_views(self) -> tuple[View, View]:
         """Two views of a new database, open."""

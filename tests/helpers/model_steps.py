@@ -84,10 +84,18 @@ class Drawn(NamedTuple):
 
 
 EVENTS: Final = "eef"
-PATTERNS: Final = (("e", "job.dead"), ("f", "*"), ("e*", "job.completed"), ())
+AWAITED: Final = ("e", "e", "f", "job.cancelled")
+PATTERNS: Final = (("e", "job.dead"), ("f", "*", "job.cancelled"), ("e*", "job.completed"), ())
 ROW_LENGTH: Final = 6  # as `model_draws.rows` draws one
 FIELDS: Final = ((), (), ("n",), ("n", "o"))
-BY: Final = ((), (), (("two", 1),), (("ordered", 1),), (("one", 1), ("rate", 1)))  # limits by key
+BY: Final = (
+    (),
+    (),
+    (("two", 1),),
+    (("ordered", 1),),
+    (("one", 1), ("rate", 1)),
+    (("a: starts by n", 1),),
+)  # limits by key
 
 
 class Drawing:
@@ -115,7 +123,7 @@ class Drawing:
 
     def _match(self) -> EventMatch:
         paths = self._random.choice(FIELDS)
-        return EventMatch(self._random.choice(EVENTS), paths, json_values([self._random.randrange(2)] * len(paths)))
+        return EventMatch(self._random.choice(AWAITED), paths, json_values([self._random.randrange(2)] * len(paths)))
 
     def _step(self) -> NewStep:
         name, kind = self._random.choice("pqr"), self._random.randrange(8)

@@ -19,7 +19,7 @@ from aiojobs_lite.model.events import DeliverEvents, NewEvent, PlaceHeld, PruneE
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.progress import Report
-from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
 from aiojobs_lite.model.schedules import (
     DeleteSchedule,
     FireTick,
@@ -223,6 +223,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     RestartRate: lambda write: f"restart the rate {write.name} of {write.key}",
     SetLimits: lambda write: f"limits {' '.join(f'{one.name}={one.most}' for one in write.limits)}",
     SetRunner: lambda write: f"runner {write.id} starts",
+    SetRunnerTypes: lambda write: f"runner {write.id} has {write.types}, while {' '.join(write.dead)} are dead",
     MarkDraining: lambda write: f"runner {write.id} drains",
     EndRunners: lambda write: f"runners {' '.join(write.ids)} are dead",
     RaisePriorities: lambda write: (

@@ -11,16 +11,19 @@ import pytest
 
 from aiojobs_lite import (
     Backoff,
+    Cancel,
     InvalidOption,
     JobCancelled,
     JobContext,
     JobRunner,
+    Jobs,
     JobType,
     UnknownJobType,
     injected,
 )
 from aiojobs_lite.errors import EventNotFound, InvalidEvent
 from aiojobs_lite.events import Event, EventToSend, On
+from aiojobs_lite.flow import Batch
 from aiojobs_lite.model.events import DELIVERED_AT_ONCE
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.runner.events import LONGEST_EVENT_ID_CHARS, MOST_EVENTS
@@ -328,6 +331,93 @@ async def test_a_listener_reacts_to_completed_jobs(job_kit: JobKit) -> None:
         await runner.enqueue_many([square.bind(n) for n in range(20)])
         await runner.run_until_idle()
     assert sorted(results) == [n * n for n in range(20)]
+
+
+async def test_one_job_has_the_events_of_many_sends(job_kit: JobKit) -> None:
+    runner, given = JobRunner(":memory:"), list[list[int]]()
+
+    @runner.on("e", batch=Batch(3, max_wait="5s", key="data.org"), when=lambda event: event.data["n"] >= 0)
+    async def listener(events: list[Event[dict[str, int]]]) -> None:
+        given.append([event.data["n"] for event in events])
+
+    async with job_kit(runner):
+        sent = [await runner.send("e", {"org": n % 2, "n": n}, id=f"{n}") for n in (0, 1, 2, 3, -1, 4)]
+        assert [len(one.handles) for one in sent] == [1, 1, 1, 1, 0, 1]
+        assert len({handle.id for one in sent for handle in one.handles}) == 2
+        assert (await runner.send("e", {"org": 0, "n": 0}, id="0")).handles[0].id == sent[0].handles[0].id
+        await runner.run_until_idle()
+        assert given == [[0, 2, 4]]  # it is full
+        await job_kit.advance(5)
+    assert given == [[0, 2, 4], [1, 3]]
+
+
+async def test_what_is_held_for_a_listener_of_many_events_is_placed_in_one_job(tmp_path: Path) -> None:
+    given: list[list[int]] = []
+
+    def runner_of(*jobs: Any) -> JobRunner:
+        return JobRunner(tmp_path / "jobs.db", jobs=jobs)
+
+    group = Jobs()
+
+    @group.on("e", batch=Batch(9, max_wait="1ms"))
+    async def listener(events: list[Event[dict[str, int]]]) -> None:
+        given.append([event.data["n"] for event in events])
+
+    async with runner_of(group):
+        pass
+    async with runner_of() as sender:
+        for n in range(3):
+            await sender.send("e", {"n": n})
+        assert sender.stats().held == 3
+    async with runner_of(group):
+        await until(lambda: sum(map(len, given)) == 3)
+    assert sorted(n for each in given for n in each) == [0, 1, 2]
+
+
+async def test_a_batch_of_events_of_the_library_that_dies_is_not_started_again(job_kit: JobKit) -> None:
+    runner, given = JobRunner(":memory:"), list[str]()
+
+    @runner.on("job.dead", batch=Batch(9, max_wait="1s"), max_attempts=1)
+    async def react(events: list[Event[dict[str, Any]]]) -> None:
+        given.extend(event.data["type"] for event in events)
+        raise ValueError("again")
+
+    @runner.job(max_attempts=1)
+    async def fails() -> None:
+        raise ValueError("no")
+
+    async with job_kit(runner):
+        await runner.enqueue_many([fails.bind() for _ in range(2)])
+        await job_kit.advance("1m")
+        assert runner.stats().dead == 3
+    assert given == ["fails", "fails"]
+
+
+async def test_a_listener_reacts_to_cancelled_jobs(job_kit: JobKit) -> None:
+    runner, reasons = JobRunner(":memory:"), list[Any]()
+
+    @runner.job
+    async def long() -> None:
+        await asyncio.Event().wait()
+
+    @runner.job
+    async def gone() -> None:
+        raise Cancel("gone")
+
+    @runner.on("job.cancelled")
+    async def react(event: Event[dict[str, Any]]) -> None:
+        reasons.append((event.data["type"], event.data["reason"]))
+
+    async with job_kit(runner):
+        handles = [await runner.enqueue(long.using(delay=delay)) for delay in (0, "1h", "1h", "1h")]
+        await runner.enqueue(gone)
+        await until(lambda: runner.stats().running == 1)
+        await handles[0].cancel("asked")
+        await handles[1].cancel("waited")
+        await runner.jobs.cancel_many(ids=[handles[2].id, handles[3].id], reason="many")
+        await runner.run_until_idle()
+    of_long = [("long", reason) for reason in ("asked", "many", "many", "waited")]
+    assert sorted(reasons) == [("gone", "gone"), *of_long]
 
 
 async def test_the_names_of_the_events_of_the_library_are_its_own(job_kit: JobKit) -> None:

@@ -12,12 +12,23 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, InvalidPayload, JobRunner, Jobs, JobType, Retry, Status
+from aiojobs_lite import (
+    Backoff,
+    InvalidOption,
+    InvalidPayload,
+    JobContext,
+    JobRunner,
+    Jobs,
+    JobType,
+    Retry,
+    Status,
+    injected,
+)
 from aiojobs_lite.errors import UnknownLimit
 from aiojobs_lite.flow import Debounce
 from aiojobs_lite.limits import DECLARED, EVERY_KEY, Fixed, Limit, LimitState, LimitUse, Rate
 from aiojobs_lite.model.limits import LimitRow, ListLimits
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.sqlite_store import opened
 from tests.helpers.waiting import PATIENCE, until
 
@@ -100,6 +111,28 @@ async def test_a_rate_lets_the_next_start_when_its_period_is_over() -> None:
         await until(lambda: started == [0, 1, 2, 3])
         clock.advance(60)
         await until(lambda: started == [0, 1, 2, 3, 4])
+
+
+async def test_a_rate_of_jobs_counts_the_first_attempt_alone_and_holds_back_no_later_one(job_kit: JobKit) -> None:
+    runner, began = JobRunner(":memory:"), list[tuple[int, int]]()
+
+    @runner.job(limits=[Rate(1, per="1h", key="org_id", counts="jobs")], backoff=Backoff(base="1s"))
+    async def sync(org_id: int, n: int, ctx: JobContext = injected) -> None:
+        began.append((n, ctx.attempt))
+        await ctx.sleep("pause", "10s")
+        if ctx.attempt == 1:
+            raise ValueError("again")
+
+    async with job_kit(runner):
+        first, second = await runner.enqueue_many([sync.bind(1, n) for n in (1, 2)])
+        await job_kit.advance("1m")
+        assert (await first.job()).status is Status.COMPLETED
+        assert {n for n, _ in began} == {1}
+        assert (await second.job()).status is Status.PENDING
+        assert "'sync: starts by org_id' is reached for the key 1" in await runner.jobs.explain(second.id)
+        await job_kit.advance("1h")
+        assert (await second.job()).status is Status.COMPLETED
+    assert len(began) == 6
 
 
 async def test_the_limits_of_the_runner_that_started_last_count(tmp_path: Path) -> None:

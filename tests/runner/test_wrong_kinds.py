@@ -319,6 +319,9 @@ AFTER = [  # it
     Entrance("runner.asgi(app)", lambda runner, value: runner.asgi(value)),
     *by_name("runner.jobs.wait", lambda runner: runner.jobs.wait, "job_id"),
     *by_name("runner.jobs.peek", lambda runner: runner.jobs.peek, "job_id"),
+    Entrance("runner.types.add", lambda runner, value: runner.types.add(value)),
+    Entrance("runner.types.replace", lambda runner, value: runner.types.replace(value)),
+    Entrance("runner.types.remove", lambda runner, value: runner.types.remove(value)),
     *by_name("runner.types.pause", lambda runner: lambda **given: runner.types.pause(
         **{"job": DECLARED, **given}), "job", "by"),
     *by_name("runner.types.resume", lambda runner: runner.types.resume, "job"),

@@ -59,17 +59,16 @@ def place_after(transaction: Transaction, write: InsertAfter) -> AfterAnswer:
 
 
 def settle_after(transaction: Transaction) -> bool:
-    """Releases or cancels what waited for the jobs that have ended, and what waits for those; returns whether any did.
+    """Releases or cancels what waited for the jobs that have ended since this was called last, and what waits for
+    those; returns whether any did.
 
     Each round is about the jobs that ended in the round before.
     """
-    settled, is_any = 0, False
-    if not transaction.moved or not transaction.one("is_any_waiting")[0]:
-        return False
-    while len(transaction.moved) > settled:
-        moved = [move for move in transaction.moved[settled:] if move.before == "unfinished"]
-        settled = len(transaction.moved)
-        is_any |= _settle_round(transaction, moved)
+    is_any, has_waiting = False, transaction.one("is_any_waiting")[0]
+    while len(transaction.moved) > transaction.moves_settled:
+        moved = [move for move in transaction.moved[transaction.moves_settled :] if move.before == "unfinished"]
+        transaction.moves_settled = len(transaction.moved)
+        is_any |= bool(has_waiting) and _settle_round(transaction, moved)
     return is_any
 
 

@@ -35,7 +35,7 @@ OR EXISTS (
 OR EXISTS (
     SELECT 1
     FROM aiojobs_listeners
-    WHERE pattern IN ('job.dead', 'job.completed')
+    WHERE pattern IN ('job.dead', 'job.completed', 'job.cancelled')
 )
 OR EXISTS (
     SELECT 1

@@ -28,6 +28,7 @@ from aiojobs_lite.model.limits import (
     StoredLimit,
     lane_of,
 )
+from aiojobs_lite.model.run_starts import later_lane
 from aiojobs_lite.stores.sqlite.due import Bound, Due
 from aiojobs_lite.stores.sqlite.limit_rows import LimitRows
 from aiojobs_lite.stores.sqlite.limited_types import LanedAttempts, LimitedTypes
@@ -174,7 +175,10 @@ class Limits:
         for job in self._waiting(unknown) if unknown else ():
             lane = lane_of(job.lane)
             self._end(lane)
-            self._wait_again(job, lane)
+            if job.status == Status.PENDING and (left := later_lane(job.lane)) != job.lane:
+                self.rows.run("keep_lane", (left, job.id))
+            else:
+                self._wait_again(job, lane)
 
     # Lanes.
 

@@ -75,6 +75,12 @@ WHERE place = 0
     AND held IS NULL
     AND attempts = 0;
 
+-- name: keep_lane
+-- A job that has started once is in another lane, or in none.
+UPDATE aiojobs_jobs
+SET lane = ?
+WHERE id = ?;
+
 -- name: set_place
 -- A job waits in its lane.
 UPDATE aiojobs_jobs

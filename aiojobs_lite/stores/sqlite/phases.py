@@ -16,7 +16,7 @@ from aiojobs_lite.model.events import DeliverEvents, PlaceHeld, PruneEvents, Sen
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.progress import Report
-from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
 from aiojobs_lite.model.schedules import (
     DeleteSchedule,
     FireTick,
@@ -107,6 +107,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     SetLimits: limits.set_limits,
     SetListeners: events.set_listeners,
     SetRunner: runners.set_runner,
+    SetRunnerTypes: runners.set_runner_types,
     PauseSchedule: schedules.pause_schedule,
     PutSchedule: schedules.put_schedule,
     RunSchedule: schedules.run_schedule,
@@ -134,14 +135,14 @@ class SqlitePhases:
         """See `Phases`."""
         answers = ends.end(self._transaction, given)
         if self._transaction.moved:
-            job_events.send_of_ends(self._transaction)
-        self._note_ends()
+            job_events.note_ends(self._transaction)
         return answers
 
     def write(self, write: Write[Any]) -> Any:
         """See `Phases`."""
         answer = WRITES[type(write)](self._transaction, write)
-        self._note_ends()
+        if self._transaction.moved:
+            job_events.note_ends(self._transaction)
         return answer
 
     def save_steps(self, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
@@ -174,12 +175,9 @@ class SqlitePhases:
         """See `Phases`."""
         transaction = self._transaction
         if transaction.moved or transaction.batches is not None or transaction.has_fewer_waits:
-            is_any_released = after.settle_after(transaction)
-            self._note_ends()
+            is_any_released = False
+            while len(transaction.moved) > transaction.moves_settled:
+                is_any_released |= after.settle_after(transaction)
+                job_events.note_ends(transaction)
             if batches.settle_batches(transaction) or is_any_released or transaction.has_fewer_waits:
                 transaction.look_for_awaited()
-
-    def _note_ends(self) -> None:
-        """Notes the ends of jobs that others have started, or that wait for something, at once."""
-        if len(self._transaction.moved) > self._transaction.moves_noted:
-            children.note_ends_of_children(self._transaction)

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
-from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, RunnerInfo, SetRunner, runner_of
+from aiojobs_lite.model.runners import (
+    EndRunners,
+    ListRunners,
+    MarkDraining,
+    RunnerInfo,
+    SetRunner,
+    SetRunnerTypes,
+    runner_of,
+)
 from aiojobs_lite.stores.sqlite.rows import Sql
-from aiojobs_lite.stores.sqlite.transaction import Transaction
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 
 def set_runner(transaction: Transaction, write: SetRunner) -> None:
     """See `SetRunner`."""
     transaction.run("set_runner", {**write._asdict(), "now": transaction.now})
+
+
+def set_runner_types(transaction: Transaction, write: SetRunnerTypes) -> None:
+    """See `SetRunnerTypes`."""
+    rows = transaction.run("types_of_runners", (write.id,)).fetchall()
+    types = {runner: set(json.loads(stored)) for runner, stored in rows}
+    left = types.pop(write.id, set()).difference(json.loads(write.types))
+    left.difference_update(*[of_other for runner, of_other in types.items() if runner not in write.dead])
+    if left:
+        transaction.run_all("forget_listeners", ID_ROW, [(job_type,) for job_type in sorted(left)])
+        transaction.has_fewer_waits = True
+    transaction.run("set_types", (write.types, write.id))
 
 
 def mark_draining(transaction: Transaction, write: MarkDraining) -> None:

@@ -5,6 +5,19 @@
 INSERT OR REPLACE INTO aiojobs_runners (id, pid, host, max_running, types, started_at)
 VALUES (:id, :pid, :host, :max_running, :types, :now);
 
+-- name: types_of_runners
+-- The types of a runner, and of all of which no end is noted.
+SELECT id, types
+FROM aiojobs_runners
+WHERE ended_at IS NULL
+    OR id = ?;
+
+-- name: set_types
+-- It has other types from now on.
+UPDATE aiojobs_runners
+SET types = ?
+WHERE id = ?;
+
 -- name: mark_draining
 -- It claims nothing more.
 UPDATE aiojobs_runners

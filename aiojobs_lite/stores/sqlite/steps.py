@@ -269,7 +269,8 @@ def places_of(transaction: Transaction, jobs: Iterable[int], first: Iterable[int
         places.clear()
     for job_id in first:
         places.setdefault(job_id, 0)
-    unknown = [(job_id,) for job_id in sorted({*jobs}.difference(places))]
+    # That a job has none is looked up again: steps that ran come with their places.
+    unknown = [(job_id,) for job_id in sorted({*jobs}.difference(first)) if not places.get(job_id)]
     if unknown:
         places.update({job_id: 0 for (job_id,) in unknown})
         if transaction.has_steps:

@@ -75,6 +75,8 @@ class Transaction:
         expired: The jobs that it cancelled since their expiry had come.
         moved: The jobs that ended, if their ends are awaited, and those that were redriven.
         moves_noted: How many of these are known to the operations that wait for jobs.
+        moves_sent: How many of them have sent their events.
+        moves_settled: How many of them are known to the jobs that run after others.
         has_fewer_waits: Whether an event has come, or a job has ended, that something waited for.
         has_sent: See `Applied`.
         batches: What it changes of batches; None: nothing yet.
@@ -83,7 +85,7 @@ class Transaction:
     """
 
     expired: Sequence[Expired] = ()
-    moves_noted = 0
+    moves_noted = moves_sent = moves_settled = 0
     has_fewer_waits = False
     has_sent = False
     batches: BatchMoves | None = None

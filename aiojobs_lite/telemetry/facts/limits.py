@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from aiojobs_lite.clock import MICROSECONDS
+from aiojobs_lite.model.limits import StoredLimit
 from aiojobs_lite.telemetry.fact import Fact
 from aiojobs_lite.telemetry.wording import instant, span
 
@@ -30,6 +33,20 @@ class LimitChanged(Fact):
         per = "" if self.per is None else f" per {span(self.per)}"
         before = "" if self.before is None else f"; it was {self.before:,}, and the code says otherwise"
         return {"most": most, "per": per, "key": _key(self.key), "before": before}
+
+
+def limits_changed(limits: Iterable[StoredLimit], changed: Iterable[StoredLimit]) -> Iterator[LimitChanged]:
+    """What is reported of limits that code has stored.
+
+    Args:
+        limits: What is stored.
+        changed: Those that had other values, as they were: the answer to `SetLimits`.
+    """
+    by_name = {one.name: one for one in limits}
+    for before in changed:
+        limit = by_name[before.name]
+        per = None if limit.per is None else limit.per / MICROSECONDS
+        yield LimitChanged(limit.name, None, limit.most, per, before.most)
 
 
 @dataclass(frozen=True, slots=True)

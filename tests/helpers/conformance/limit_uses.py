@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.model.limits import LimitRow, LookAtMeters, MeterState, MeterUse, PauseLimit, RestartRate
+from aiojobs_lite.model.limits import (
+    LimitRow,
+    LookAtMeters,
+    MeterState,
+    MeterUse,
+    PauseLimit,
+    RestartRate,
+    StoredLimit,
+)
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.base import Store
 from tests.helpers.conformance.limits import ONE, SECOND, THREE_A_MINUTE, TWO, ids, keyed, set_limits
-from tests.helpers.stores import answers, at, claim, claimed, complete, hold, inserted, one, running
+from tests.helpers.stores import again, answers, at, claim, claimed, complete, hold, inserted, one, running, stored
 
 
 async def use(store: Store, name: str, key: str, now: int) -> MeterUse | None:
@@ -74,3 +82,21 @@ class UsesOfLimits:
         assert (used.state.taken, used.waiting, used.state.limit.pause is not None) == (0, 1, True)
         await one(store, PauseLimit(THREE_A_MINUTE.name, "1", paused=False))
         assert ids(await claimed(store, now=30)) == [4]
+
+    async def test_a_rate_of_jobs_counts_their_first_attempts_and_holds_back_no_later_ones(self, store: Store) -> None:
+        starts = StoredLimit("a: starts by n", 1, 60 * SECOND)
+        await set_limits(store, starts, TWO)
+        await inserted(store, keyed((starts, 1), (TWO, 1)), keyed((starts, 1)), keyed((starts, 1)))
+        (first,) = await claimed(store)
+        await one(store, again(first, scheduled_at=at(5)))
+        assert (await stored(store, 1)).lane == keyed((TWO, 1)).lane
+        (same,) = await claimed(store, now=6)  # the rate is exhausted, and it goes on all the same
+        assert same.id == first.id
+        await one(store, complete(same), 7)
+        (second,) = await claimed(store, now=60)
+        await one(store, again(second, scheduled_at=at(60)), 61)
+        assert (await stored(store, second.id)).lane is None
+        assert ids(await claimed(store, now=62)) == [second.id]
+        used = await use(store, starts.name, "1", at(62))
+        assert used is not None
+        assert (used.state.taken, used.pending) == (1, 1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.events import Listener, NewEvent, SendEvents, SetListeners
 from aiojobs_lite.model.queries import CountProcessing, GetDatabaseId, GetJob
-from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.writes import Insert
+from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner, SetRunnerTypes
+from aiojobs_lite.model.writes import Insert, Write
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import alone, at, claim, claimed, inserted, new, one
 
@@ -42,6 +45,35 @@ class RunnerRows:
         await store.apply(alone([WORKER, OTHER, MarkDraining("worker"), MarkDraining("unknown")]), at(0))
         draining = {found.id: found.is_draining for found in await store.ask(ListRunners())}
         assert draining == {"worker": True, "other": False}
+
+    async def test_a_runner_has_other_types_from_then_on(self, store: Store) -> None:
+        await store.apply(alone([WORKER, OTHER, MarkDraining("worker")]), at(3))
+        changes = [SetRunnerTypes(name, '{"c": 1}', ()) for name in ("worker", "unknown")]
+        await store.apply(alone(changes), at(4))
+        worker, other = sorted(await store.ask(ListRunners()), key=lambda found: found.pid)
+        assert (worker.types, other.types) == ({"c": 1}, {})
+        assert (worker.started_at, worker.is_draining, worker.max_running) == (to_datetime(at(3)), True, 5)
+
+    @pytest.mark.parametrize(
+        ("others", "dead", "listens"),
+        [
+            ([], (), False),
+            ([OTHER], (), False),  # it does not have the type
+            ([OTHER._replace(types='{"a": null}')], (), True),
+            ([OTHER._replace(types='{"a": null}')], ("other",), False),
+            ([OTHER._replace(types='{"a": null}'), EndRunners(("other",))], (), False),
+            ([EndRunners(("worker",))], (), False),  # its own end was noted, though it lives
+        ],
+    )
+    async def test_a_type_that_no_living_runner_has_any_more_listens_no_more(
+        self, store: Store, others: list[Write[Any]], dead: tuple[str, ...], listens: bool
+    ) -> None:
+        listeners = SetListeners((Listener("a", ("e", "f*"), 1, 3), Listener("b", ("e",), 1, 3)))
+        await store.apply(alone([WORKER, *others, listeners]), at(0))
+        await one(store, SetRunnerTypes("worker", '{"b": null}', dead))
+        await one(store, SendEvents((NewEvent("e", "{}", at(1)),)))
+        started = [await store.ask(GetJob(job_id)) for job_id in (1, 2)]
+        assert [found.type for found in started if found] == (["a", "b"] if listens else ["b"])
 
     async def test_an_end_is_noted_once_and_the_runner_is_forgotten_later(self, store: Store) -> None:
         await store.apply(alone([WORKER, OTHER]), at(0))

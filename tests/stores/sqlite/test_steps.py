@@ -27,7 +27,7 @@ from aiojobs_lite.stores.sqlite import events as sqlite_events
 from aiojobs_lite.stores.sqlite import steps as sqlite_steps
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.sqlite_store import faulty, opened
-from tests.helpers.steps import done, event, match, memo, save, send, start, steps_of, suspend, wait
+from tests.helpers.steps import done, event, match, memo, ran, save, send, start, steps_of, suspend, wait
 from tests.helpers.stores import (
     again,
     alone,
@@ -278,3 +278,12 @@ async def test_events_that_a_release_before_has_sent_are_found_by_their_instants
     ):  # fmt: skip
         behind = wait(f"after {after}", after=EventMark(str((-1, 9, 3, 5).index(after) + 1), at(after)))
         assert [step.memo for step in await one(store, save(job, behind)) or ()] == [memo(number, found)]
+
+
+async def test_places_go_on_after_steps_that_ran_though_nothing_was_saved_before(store: SqliteStore) -> None:
+    job, other = await running(store, new(), new())
+    await answers(store, save(other, done("x")), save(job))
+    await one(store, ran((job, "a", 1)))
+    await one(store, save(job, wait("b", match("e"))))
+    await one(store, send(event("e")))
+    assert {name: step.place for name, step in (await steps_of(store, job.id)).items()} == {"a": 1, "b": 2}

@@ -28,7 +28,7 @@ from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetL
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
 from aiojobs_lite.model.schedules import DeleteSchedule, MoveTickBack, PauseSchedule, RunSchedule, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -117,7 +117,12 @@ def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
     ]
 
 
-_OF_RUNNERS = SetRunner("r", 1, "web1", 5, "{}"), MarkDraining("r"), EndRunners(("r",), NOW)
+_OF_RUNNERS = (
+    SetRunner("r", 1, "web1", 5, '{"l":null}'),
+    SetRunnerTypes("r", "{}", ()),
+    MarkDraining("r"),
+    EndRunners(("r",), NOW),
+)
 _SCHEDULES_MADE = (at(0), True, False), ("fired", 18), (19, True), True, True
 
 
@@ -197,12 +202,12 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
     assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
     assert (made_anew := applied.answers.pop(11)) == RedrivenAsNew(Redriven(Status.CANCELLED), made_anew.id)
-    assert [applied.answers[0], *applied.answers[2:37]] == [
+    assert [applied.answers[0], *applied.answers[2:38]] == [
         Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING,
-        Redriven(Status.DEAD), Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None, False), (),
+        Redriven(Status.DEAD), Status.CANCELLED, 1, True, *[None] * 4, 1, True, 1, None, (at(60), None, False), (),
         True, True, MovedBack(1, 99_000_000), 0, 8, True, *_SCHEDULES_MADE, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
-    assert [made.is_new for made in applied.answers[37].inserted] == [True, True]
+    assert [made.is_new for made in applied.answers[38].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
