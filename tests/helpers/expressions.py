@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from aiojobs_lite.inngest.expressions.closures import closure_of, depth_of
 from aiojobs_lite.inngest.expressions.functions import FUNCTIONS
 from aiojobs_lite.inngest.expressions.nodes import Node
 from aiojobs_lite.inngest.expressions.parser import MACROS
-from aiojobs_lite.inngest.expressions.patterns import problem_of
+from aiojobs_lite.inngest.expressions.patterns import constant_pattern, problem_of
 from aiojobs_lite.inngest.expressions.scope import Scope
 
 NOW: Final = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
@@ -22,6 +21,10 @@ NAMES: Final = ("a", "b", "id", "in", "two words", "é")
 _ROOTS: Final = ("event", "async")
 _VARIABLES: Final = ("x", "event")
 _OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=", "in", "+", "-", "*", "/", "%")
+_KINDS: Final = (
+    "field", "has", "not", "negative", "index", "binary", "binary", "and", "or", "choice", "list", "map", "call",
+    "call", "macro",
+)  # fmt: skip
 _TEXTS: Final = ("", "a", "b", "ab", "1", "x\n\"'\\\x00", "2026-01-02", "1h", "^a", "(", "[1]", "\U0001f600", "\u2028")
 
 
@@ -66,76 +69,68 @@ def events() -> st.SearchStrategy[Any]:
     return st.dictionaries(st.sampled_from(NAMES), values(), max_size=5) | values()
 
 
-def trees(variables: tuple[str, ...] = (), depth: int = 4) -> st.SearchStrategy[Node]:
-    """Trees as the parser makes them."""
-    leaves: list[st.SearchStrategy[Any]] = [
-        st.builds(tree.Literal, values()),
-        st.builds(tree.Root, st.sampled_from(_ROOTS)),
-        st.builds(tree.Field, st.builds(tree.Root, st.sampled_from(_ROOTS)), st.sampled_from(NAMES)),
-    ]
-    if variables:
-        leaves.append(st.builds(tree.Local, st.sampled_from(variables)))
-    if depth == 0:
-        return st.one_of(leaves)
-    below = st.deferred(lambda: trees(variables, depth - 1))
-    pairs = st.tuples(below, below)
-    several = st.lists(below, min_size=2, max_size=3).map(tuple)
-    items = st.lists(below, max_size=3).map(tuple)
-    entries = st.lists(st.tuples(st.builds(tree.Literal, st.sampled_from(_TEXTS)) | below, below), max_size=3)
-    return st.one_of(
-        *leaves,
-        st.builds(tree.Field, below, st.sampled_from(NAMES)),
-        pairs.map(lambda pair: tree.index_of(*pair)),
-        st.builds(tree.Has, below, st.sampled_from(NAMES)),
-        st.builds(tree.Not, below),
-        st.builds(tree.Negative, below),
-        st.builds(tree.Binary, st.sampled_from(_OPERATORS), below, below),
-        several.map(_chain(tree.And)),
-        several.map(_chain(tree.Or)),
-        st.builds(tree.Choice, below, below, below),
-        items.map(tree.list_of),
-        entries.map(lambda made: tree.map_of(tuple([part for entry in made for part in entry]))).filter(_has_good_keys),
-        _calls(below),
-        st.sampled_from(_VARIABLES).flatmap(lambda name: _macros(variables, name, depth)),
-    )  # fmt: skip
+@st.composite
+def trees(draw: st.DrawFn, variables: tuple[str, ...] = (), depth: int = 4) -> Node:
+    """Trees as the parser makes them: of nodes that take `variables`, at most `depth` below the first."""
+    if depth == 0 or draw(st.integers(0, 3)) == 0:
+        return draw(_leaves(variables))
+
+    def below(*inside: str) -> Node:
+        return draw(trees((*variables, *inside), depth - 1))
+
+    def several(least: int, most: int, *inside: str) -> tuple[Node, ...]:
+        return tuple([below(*inside) for _ in range(draw(st.integers(least, most)))])
+
+    name = draw(st.sampled_from(NAMES))
+    match draw(st.sampled_from(_KINDS)):
+        case "field":
+            return tree.Field(below(), name)
+        case "has":
+            return tree.Has(below(), name)
+        case "not":
+            return tree.Not(below())
+        case "negative":
+            return tree.Negative(below())
+        case "index":
+            return tree.index_of(below(), below())
+        case "binary":
+            return tree.Binary(draw(st.sampled_from(_OPERATORS)), below(), below())
+        case "and" | "or" as kind:
+            return tree.chain(tree.And if kind == "and" else tree.Or, several(2, 3))
+        case "choice":
+            return tree.Choice(below(), below(), below())
+        case "list":
+            return tree.list_of(several(0, 3))
+        case "map":
+            keys: list[Node] = [draw(st.sampled_from(_TEXTS).map(tree.Literal) | _paths()) for _ in range(2)]
+            return tree.map_of(tuple([part for key in keys for part in (key, below())]))
+        case "call":
+            function = draw(st.sampled_from(sorted(FUNCTIONS)))
+            (count,) = FUNCTIONS[function].counts
+            return _without_bad_pattern(tree.Call(function, several(count, count)))
+        case _:
+            macro, variable = draw(st.sampled_from(sorted(MACROS))), draw(st.sampled_from(_VARIABLES))
+            return tree.Macro(macro, below(), variable, several(min(MACROS[macro]), max(MACROS[macro]), variable))
 
 
-def filters() -> st.SearchStrategy[Node]:
+def _without_bad_pattern(call: tree.Call) -> Node:
+    pattern = constant_pattern(call)
+    return call if pattern is None or problem_of(pattern) is None else tree.Literal(pattern)
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> Node:
     """Trees that say of some fields which value they have, as most filters do."""
-    field = st.builds(tree.Field, st.builds(tree.Root, st.sampled_from(_ROOTS)), st.sampled_from(NAMES))
-    equality = st.builds(tree.Binary, st.just("=="), field, field | st.builds(tree.Literal, scalars()))
-    parts = st.lists(equality | trees(depth=2), min_size=1, max_size=4).map(tuple)
-    return parts.map(_chain(tree.And))
+    equalities = st.builds(tree.Binary, st.just("=="), _paths(), _paths() | st.builds(tree.Literal, scalars()))
+    return tree.chain(tree.And, tuple(draw(st.lists(equalities | trees(depth=2), min_size=1, max_size=4))))
 
 
-def _chain(kind: type[tree.And | tree.Or]) -> Callable[[tuple[Node, ...]], Node]:
-    return lambda parts: tree.chain(kind, parts)
-
-
-def _has_good_keys(node: Node) -> bool:
-    return not isinstance(node, tree.MapOf) or all(
-        isinstance(key.value, str) for key in node.items[::2] if isinstance(key, tree.Literal)
+def _leaves(variables: tuple[str, ...]) -> st.SearchStrategy[Node]:
+    locals_ = [st.builds(tree.Local, st.sampled_from(variables))] if variables else []
+    return st.one_of(
+        st.builds(tree.Literal, values()), st.builds(tree.Root, st.sampled_from(_ROOTS)), _paths(), *locals_
     )
 
 
-def _calls(below: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    def call(name: str) -> st.SearchStrategy[tree.Call]:
-        (count,) = FUNCTIONS[name].counts
-        calls = st.tuples(*[below] * count).map(lambda arguments: tree.Call(name, arguments))
-        return calls.filter(_has_good_pattern)
-
-    return st.sampled_from(sorted(FUNCTIONS)).flatmap(call)
-
-
-def _has_good_pattern(call: tree.Call) -> bool:
-    return problem_of(call) is None
-
-
-def _macros(variables: tuple[str, ...], name: str, depth: int) -> st.SearchStrategy[Node]:
-    inside = trees((*variables, name), depth - 1)
-    kinds = [(kind, count) for kind, counts in sorted(MACROS.items()) for count in counts]
-    return st.sampled_from(kinds).flatmap(
-        lambda kind: st.builds(
-            tree.Macro, st.just(kind[0]), trees(variables, depth - 1), st.just(name), st.tuples(*[inside] * kind[1])
-        )
-    )
+def _paths() -> st.SearchStrategy[tree.Field]:
+    return st.builds(tree.Field, st.builds(tree.Root, st.sampled_from(_ROOTS)), st.sampled_from(NAMES))

@@ -29,7 +29,8 @@ from aiojobs_lite.inngest.expressions.nodes import (
     walk,
     with_children,
 )
-from aiojobs_lite.inngest.expressions.patterns import problem_of
+from aiojobs_lite.inngest.expressions.patterns import LONGEST_PATTERN_CHARS, constant_pattern, problem_of
+from aiojobs_lite.inngest.expressions.printer import TooLongError
 from aiojobs_lite.inngest.expressions.scope import ExhaustedError, Scope
 from aiojobs_lite.inngest.expressions.values import is_true
 
@@ -38,6 +39,9 @@ def bound(node: Node, values: Mapping[str, Any], now: datetime) -> Node:
     """The tree with values in place of some variables; what needs no other is worked out, as of `now`.
 
     It yields what the tree yields with these values. What takes too many steps is left as it stands.
+
+    Raises:
+        TooLongError: Its regular expressions are.
     """
     return _Binder(values, now).bound(node)
 
@@ -67,6 +71,7 @@ class _Binder:
     def __init__(self, values: Mapping[str, Any], now: datetime) -> None:
         self._values = values
         self._now = now
+        self._pattern_chars = 0
 
     def bound(self, node: Node) -> Node:
         if isinstance(node, Root) and node.name in self._values:
@@ -80,8 +85,12 @@ class _Binder:
             case Choice() if _is_constant(made[0]):
                 return made[1] if is_true(self._value(made[0])) else made[2]
         node = with_children(node, made)
-        if isinstance(node, Call) and problem_of(node):  # the pattern is a value: it fits nothing
-            return Literal(value=False)
+        if isinstance(node, Call) and (pattern := constant_pattern(node)):
+            self._pattern_chars += len(pattern)
+            if self._pattern_chars > LONGEST_PATTERN_CHARS:
+                raise TooLongError
+            if problem_of(pattern):  # it is a value, of an event: it fits nothing
+                return Literal(value=False)
         return self._worked_out(node) if _is_closed(node) else node
 
     def _chain(self, kind: type[And | Or], parts: tuple[Node, ...]) -> Node:
@@ -124,12 +133,10 @@ def _is_constant(node: Node) -> bool:
 def _is_closed(node: Node) -> bool:
     """Whether a node above worked-out ones can be worked out to a JSON value, an instant or a duration."""
     match node:
-        case Literal() | Local() | Root():
+        case Literal() | Local() | Root() | ListOf() | MapOf():  # a list of constants is one itself
             return False
         case Macro(_, target, variable, bodies):
             return isinstance(target, Literal) and not any(_is_open(body, variable) for body in bodies)
-        case ListOf(items) | MapOf(items):
-            return all(isinstance(item, Literal) for item in items)
         case _:
             return all(map(_is_constant, children(node)))
 

@@ -27,6 +27,7 @@ from aiojobs_lite.inngest.expressions.nodes import (
     children,
     walk,
 )
+from aiojobs_lite.inngest.expressions.patterns import constant_pattern, fitting
 from aiojobs_lite.inngest.expressions.scope import Scope
 from aiojobs_lite.inngest.expressions.values import (
     ORDERS,
@@ -132,6 +133,8 @@ def _has(node: Has, variables: Names) -> Closure:
 
 def _call(node: Call, variables: Names) -> Closure:
     apply, arguments = FUNCTIONS[node.function].apply, _all_made(node.arguments, variables)
+    if (pattern := constant_pattern(node)) is not None:
+        apply, arguments = fitting(pattern), arguments[:1]
     if len(arguments) == 1:
         argument = arguments[0]
         return lambda scope: apply(scope, argument(scope))

@@ -16,7 +16,7 @@ from aiojobs_lite.inngest.expressions.nodes import Call, Node, Root, walk
 from aiojobs_lite.inngest.expressions.parser import LONGEST_BOUND_BYTES, LONGEST_EXPRESSION_BYTES, MOST_NESTED, parse
 from aiojobs_lite.inngest.expressions.printer import TooLongError, text_of_node
 from aiojobs_lite.inngest.expressions.scope import ExhaustedError, Scope
-from aiojobs_lite.inngest.expressions.values import as_text
+from aiojobs_lite.inngest.expressions.values import text_of_moment
 
 _TOO_LARGE: Final = (
     f"with its values it has more than {LONGEST_BOUND_BYTES} bytes, or {MOST_NESTED} parts within each other. "
@@ -96,8 +96,8 @@ class Expression:
         Raises:
             ExpressionError: The text would be longer, or the values have too many lists and maps within each other.
         """
-        node = bound(self._node, values, self._now())
         try:
+            node = bound(self._node, values, self._now())
             text = text_of_node(node, LONGEST_BOUND_BYTES, MOST_NESTED)
             return compile_expression(text, now=self._now, longest=LONGEST_BOUND_BYTES)
         except (TooLongError, ExpressionError):
@@ -125,7 +125,7 @@ def _system_now() -> datetime:
 def _as_json(value: Any) -> Any:
     match value:
         case datetime() | timedelta():
-            return as_text(value)
+            return text_of_moment(value)
         case float():
             return value if isfinite(value) else None
         case list():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from fractions import Fraction
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,7 +16,7 @@ _DATE: Final = re.compile(
 _LONGEST_DATE_CHARS: Final = 100
 _PART: Final = re.compile(r"(\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})(ns|us|µs|μs|ms|s|m|h|d|w)", re.ASCII)
 _DURATION: Final = re.compile(rf"([+-]?)((?:{_PART.pattern})+)", re.ASCII)
-_LONGEST_DURATION_CHARS: Final = 100
+_LONGEST_DURATION_CHARS: Final = 50
 _NANOSECONDS: Final = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6,
     "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86_400 * 10**9, "w": 604_800 * 10**9,
@@ -75,10 +74,15 @@ def duration_of_text(text: str) -> timedelta | None:
     if found is None:
         return None
     try:
-        nanoseconds = sum(Fraction(number) * _NANOSECONDS[unit] for number, unit in _PART.findall(found[2]))
-        return timedelta(microseconds=int(nanoseconds) // 1000) * (-1 if found[1] == "-" else 1)
+        nanoseconds = sum(_nanoseconds(number, _NANOSECONDS[unit]) for number, unit in _PART.findall(found[2]))
+        return timedelta(microseconds=nanoseconds // 1000) * (-1 if found[1] == "-" else 1)
     except OverflowError:
         return None
+
+
+def _nanoseconds(number: str, unit: int) -> int:
+    whole, _, fraction = number.partition(".")
+    return int(whole + fraction or "0") * unit // int(10 ** len(fraction))
 
 
 def text_of_instant(instant: datetime) -> str:

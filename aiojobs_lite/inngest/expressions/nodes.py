@@ -218,11 +218,11 @@ def list_of(items: tuple[Node, ...]) -> Node:
 
 
 def map_of(items: tuple[Node, ...]) -> Node:
-    """A map of keys and values in turn: a constant one if all are constants, and the keys strings."""
+    """A map of keys and values in turn: a constant one if all are constants; null if a constant key is no string."""
+    if any(isinstance(key, Literal) and not isinstance(key.value, str) for key in items[::2]):
+        return Literal(None)
     values = _constants(items)
-    if values is None or not all(isinstance(key, str) for key in values[::2]):
-        return MapOf(items)
-    return Literal(dict(zip(values[::2], values[1::2], strict=True)))
+    return MapOf(items) if values is None else Literal(dict(zip(values[::2], values[1::2], strict=True)))
 
 
 def _constants(items: tuple[Node, ...]) -> list[Any] | None:

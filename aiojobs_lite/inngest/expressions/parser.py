@@ -28,7 +28,7 @@ from aiojobs_lite.inngest.expressions.nodes import (
     map_of,
     walk,
 )
-from aiojobs_lite.inngest.expressions.patterns import problem_of
+from aiojobs_lite.inngest.expressions.patterns import LONGEST_PATTERN_CHARS, constant_pattern, problem_of
 from aiojobs_lite.text import show
 
 LONGEST_EXPRESSION_BYTES: Final = 8 * 1024
@@ -79,6 +79,9 @@ def parse(text: str, longest: int) -> Node:
 
 
 _TOO_DEEP: Final = f"more than {MOST_NESTED} parts stand within each other. Write a flatter one."
+_TOO_MANY_PATTERNS: Final = (
+    f"its regular expressions have more than {LONGEST_PATTERN_CHARS} characters together. Give shorter ones."
+)
 
 
 class _Parser:
@@ -88,6 +91,7 @@ class _Parser:
         self._token = next(self._tokens)
         self._variables: list[str] = []
         self._nested = 0
+        self._pattern_chars = 0
 
     def expression(self) -> Node:
         self._nested += 1
@@ -204,9 +208,15 @@ class _Parser:
             why = f"{token.value} takes {function.takes}."
             raise ExpressionError(self._text, token.position, why)
         node = Call(token.value, tuple(arguments))
-        if problem := problem_of(node):
-            raise ExpressionError(self._text, token.position, problem)
+        if pattern := constant_pattern(node):
+            self._check_pattern(pattern, token.position)
         return node
+
+    def _check_pattern(self, pattern: str, position: int) -> None:
+        self._pattern_chars += len(pattern)
+        problem = _TOO_MANY_PATTERNS if self._pattern_chars > LONGEST_PATTERN_CHARS else problem_of(pattern)
+        if problem:
+            raise ExpressionError(self._text, position, problem)
 
     def _map(self) -> Node:
         items: list[Node] = []

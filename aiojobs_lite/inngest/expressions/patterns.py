@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -9,34 +10,44 @@ from aiojobs_lite.inngest.expressions.nodes import Call, Literal
 from aiojobs_lite.inngest.expressions.scope import Scope
 
 LONGEST_PATTERN_CHARS: Final = 1_000
-"""Of the regular expression that `matches` takes."""
+"""Of a regular expression that `matches` takes, and of all constant ones of an expression together."""
 
 _LARGEST_PROGRAM_BYTES: Final = 256 * 1024
-_COMPILING_STEPS: Final = 1_000
+_COMPILING_STEPS: Final = 40  # for each character of a pattern that is no constant: classes such as \\pL are slow
 _CHARS_A_STEP: Final = 9  # a power of two: so many characters of the text, for each instruction of the program
 
 
 def fits_pattern(scope: Scope, text: Any, pattern: Any) -> bool:
     """Whether a regular expression fits some part of a text; not, if it is none."""
-    if not isinstance(text, str) or not isinstance(pattern, str):
+    if not isinstance(text, str) or not isinstance(pattern, str) or len(pattern) > LONGEST_PATTERN_CHARS:
         return False
+    scope.spend(_COMPILING_STEPS * (1 + len(pattern)))
+    return _fits(scope, text, _compiled(pattern))
+
+
+def fitting(pattern: str) -> Callable[[Scope, Any], bool]:
+    """`fits_pattern` of a constant pattern, which is compiled once."""
     program = _compiled(pattern)
-    if isinstance(program, str):
-        scope.spend(_COMPILING_STEPS)
+    return lambda scope, text: isinstance(text, str) and _fits(scope, text, program)
+
+
+def constant_pattern(call: Call) -> str | None:
+    """The regular expression of a call that has a constant one."""
+    pattern = call.arguments[-1] if call.function == "matches" else None
+    return pattern.value if isinstance(pattern, Literal) and isinstance(pattern.value, str) else None
+
+
+def problem_of(pattern: str) -> str | None:
+    """What is wrong with a regular expression, if anything is."""
+    program = _compiled(pattern)
+    return program if isinstance(program, str) else None
+
+
+def _fits(scope: Scope, text: str, program: Any) -> bool:
+    if isinstance(program, str):  # it is none
         return False
     scope.spend(1 + (len(text) * program.programsize >> _CHARS_A_STEP))
     return program.search(text.encode("utf-8", "replace")) is not None
-
-
-def problem_of(call: Call) -> str | None:
-    """What is wrong with the constant regular expression of a call, if anything is."""
-    if call.function != "matches":
-        return None
-    pattern = call.arguments[1]
-    if not isinstance(pattern, Literal) or not isinstance(pattern.value, str):
-        return None
-    program = _compiled(pattern.value)
-    return program if isinstance(program, str) else None
 
 
 @lru_cache(maxsize=128)
@@ -44,8 +55,6 @@ def _compiled(pattern: str) -> Any:
     """The program of a pattern; or what is wrong with it."""
     import re2  # noqa: PLC0415  # the extra: imported where it is used
 
-    if len(pattern) > LONGEST_PATTERN_CHARS:
-        return f"a regular expression has at most {LONGEST_PATTERN_CHARS} characters. Give a shorter one."
     options = re2.Options()
     options.max_mem = _LARGEST_PROGRAM_BYTES
     options.log_errors = False

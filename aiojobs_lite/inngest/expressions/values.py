@@ -20,8 +20,9 @@ _INTEGERS_END: Final = 2**64  # of CEL's uint
 _EXACT_AS_TEXT: Final = 10**21  # a whole number of this size or more is shown with an exponent
 _COMPARABLE: Final = frozenset({str, int, float, bool, datetime, timedelta})
 _NUMBERS: Final = frozenset({int, float})
-_READ: Final = 10  # powers of two: characters that are compared or searched in a step
-_BUILT: Final = 6  # and that are built in one
+_READ: Final = 10  # powers of two, of a step: characters that are compared
+_BUILT: Final = 6  # that are built or searched
+_DIGITS: Final = 5  # binary digits that become decimal ones
 
 ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -68,6 +69,8 @@ def contains(scope: Scope, item: Any, container: Any) -> bool:
     """Whether a list has an item, or a map a key."""
     if isinstance(container, list):
         scope.spend(len(container))
+        if isinstance(item, str):
+            return item in container
         return any(equal(scope, item, one) for one in container)
     return isinstance(container, dict) and isinstance(item, str) and item in container
 
@@ -98,7 +101,7 @@ def added(scope: Scope, left: Any, right: Any) -> Any:
     if left is None or right is None:
         return right if left is None else left
     if isinstance(left, str) or isinstance(right, str):
-        one, other = as_text(left), as_text(right)
+        one, other = as_text(scope, left), as_text(scope, right)
         if one is None or other is None:
             return None
         scope.spend(len(one) + len(other) >> _BUILT)
@@ -132,7 +135,7 @@ def negative(value: Any) -> Any:
     return -value if is_number(value) and (type(value) is float or _is_integer(-value)) else None
 
 
-def as_text(value: Any) -> str | None:
+def as_text(scope: Scope, value: Any) -> str | None:
     """A value as it stands in a longer text: a list and a map as JSON; None if it has no text."""
     match value:
         case str():
@@ -144,25 +147,39 @@ def as_text(value: Any) -> str | None:
         case float() if value.is_integer() and abs(value) < _EXACT_AS_TEXT:
             return str(int(value))
         case datetime() | timedelta():
-            return _text_of_moment(value)
+            return text_of_moment(value)
+    _spend_items(scope, value)
     try:
-        return _JSON.encode(value)
+        return built(scope, _JSON.encode(value))
     except (ValueError, RecursionError):  # a whole number of too many digits, lists too deep within each other
         return None
 
 
-def _text_of_moment(value: datetime | timedelta) -> str:
+def _spend_items(scope: Scope, value: Any) -> None:
+    """Counts the items of all lists and maps of a value, and the digits of a number, as steps."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list | dict):
+            scope.spend(len(one))
+            waiting.extend(one if isinstance(one, list) else one.values())
+        elif isinstance(one, int):
+            scope.spend(one.bit_length() >> _DIGITS)
+
+
+def text_of_moment(value: datetime | timedelta) -> str:
+    """An instant or a duration as a string."""
     return text_of_instant(value) if isinstance(value, datetime) else text_of_duration(value)
 
 
 def read(scope: Scope, text: str) -> str:
-    """A text that is searched: its length counts as steps."""
+    """A text that is compared: its length counts as steps."""
     scope.spend(len(text) >> _READ)
     return text
 
 
 def built(scope: Scope, text: str) -> str:
-    """A text that is made anew: its length counts as steps."""
+    """A text that is searched or made anew: its length counts as steps."""
     scope.spend(len(text) >> _BUILT)
     return text
 
@@ -186,4 +203,4 @@ _FRACTIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
 }  # fmt: skip
 
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_text_of_moment)
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=text_of_moment)

@@ -60,6 +60,8 @@ EVENT = {"data": {"id": "ab_1", "value": 1295, "float": 1295.0, "tags": ["x", {"
         ("[1].map(x, now())", '[1].map(x, timestamp("2026-01-02T03:04:05.000678Z"))'),
         ("now() == now()", "true"),
         ("-event.data.value", "-1295"),
+        ("{event.data.value: async.id} == async.map", "null == async.map"),
+        ("{event.data.id: async.id} == async.map", '{"ab_1": async.id} == async.map'),
         ("!(1 == 2)", "true"),
     ],
 )  # fmt: skip

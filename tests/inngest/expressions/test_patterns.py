@@ -48,7 +48,7 @@ def test_a_pattern_is_looked_for_in_a_text(text: Any, pattern: Any, expected: bo
         ("(?=a)", "the regular expression is none of RE2: invalid perl operator: (?=. Write one of its syntax."),
         ("(a{100}){100}", "the regular expression is none of RE2: invalid repetition size: {100}. Write one of its "
          "syntax."),
-        ("a" * 1_001, "a regular expression has at most 1000 characters. Give a shorter one."),
+        ("a" * 1_001, "its regular expressions have more than 1000 characters together. Give shorter ones."),
     ],
 )  # fmt: skip
 def test_a_constant_pattern_that_is_none_is_refused_when_it_is_read(pattern: str, why: str) -> None:
