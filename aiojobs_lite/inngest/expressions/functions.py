@@ -28,6 +28,10 @@ _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[
 _LONGEST_NUMBER_CHARS: Final = 100
 _DATE_STEPS: Final = 20
 _DURATION_STEPS: Final = 100
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "True", "TRUE", "t", "T", "1"), True),
+    **dict.fromkeys(("false", "False", "FALSE", "f", "F", "0"), False),
+}
 _INTEGERS: Final = range(-(2**63), 2**63)
 _UNSIGNED: Final = range(2**64)
 _BOTH: Final = ("function", "method")
@@ -178,7 +182,7 @@ def _string(scope: Scope, value: Any) -> str | None:
 def _bool(_: Scope, value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
-    return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+    return _BOOLEANS.get(value) if isinstance(value, str) else None
 
 
 def _dyn(_: Scope, value: Any) -> Any:

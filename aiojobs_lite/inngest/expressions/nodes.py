@@ -6,9 +6,9 @@ A chain of `&&` or `||` is one node however long it is. A constant list or map i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +142,7 @@ Node: TypeAlias = (
 
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes right below a node, in the order in which they are written."""
-    match node:
-        case Literal() | Root() | Local():
-            return ()
-        case Field(target) | Has(target) | Not(target) | Negative(target):
-            return (target,)
-        case Binary(_, left, right) | Index(left, right):
-            return (left, right)
-        case And(items) | Or(items) | ListOf(items) | MapOf(items) | Call(_, items):
-            return items
-        case Choice(condition, yes, no):
-            return (condition, yes, no)
-        case Macro(_, target, _, bodies):
-            return (target, *bodies)
+    return _BELOW[type(node)](node)
 
 
 def with_children(node: Node, made: tuple[Node, ...]) -> Node:
@@ -190,7 +178,8 @@ def walk(node: Node) -> Iterator[tuple[Node, int]]:
     while waiting:
         found, depth = waiting.pop()
         yield found, depth
-        waiting.extend([(child, depth + 1) for child in children(found)])
+        for child in _BELOW[type(found)](found):
+            waiting.append((child, depth + 1))  # noqa: PERF401  # mostly one or two: a list of them is slower
 
 
 def chain(kind: type[And | Or], parts: tuple[Node, ...]) -> Node:
@@ -228,3 +217,17 @@ def map_of(items: tuple[Node, ...]) -> Node:
 def _constants(items: tuple[Node, ...]) -> list[Any] | None:
     values = [item.value for item in items if isinstance(item, Literal)]
     return values if len(values) == len(items) else None
+
+
+_BELOW: Final[dict[type, Callable[[Any], tuple[Node, ...]]]] = {
+    **dict.fromkeys((Literal, Root, Local), lambda _: ()),
+    **dict.fromkeys((Field, Has), lambda node: (node.target,)),
+    **dict.fromkeys((Not, Negative), lambda node: (node.operand,)),
+    **dict.fromkeys((And, Or), lambda node: node.parts),
+    **dict.fromkeys((ListOf, MapOf), lambda node: node.items),
+    Index: lambda node: (node.target, node.index),
+    Call: lambda node: node.arguments,
+    Binary: lambda node: (node.left, node.right),
+    Choice: lambda node: (node.condition, node.yes, node.no),
+    Macro: lambda node: (node.target, *node.bodies),
+}

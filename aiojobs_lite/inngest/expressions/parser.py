@@ -112,40 +112,45 @@ class _Parser:
     def _binary(self, least: int) -> Node:
         left = self._unary()
         while (token := self._token).kind == SIGN and (power := _POWERS.get(token.value, 0)) >= least:
-            self._advance()
-            right = self._binary(power + 1)
             kind = _CHAINS.get(token.value)
-            left = chain(kind, (left, right)) if kind else Binary(token.value, left, right)
+            if kind is None:
+                self._advance()
+                left = Binary(token.value, left, self._binary(power + 1))
+                continue
+            parts = [left]
+            while self._takes(token.value):
+                parts.append(self._binary(power + 1))
+            left = chain(kind, tuple(parts))
         return left
 
     def _unary(self) -> Node:
-        for sign, kind in (("!", Not), ("-", Negative)):
-            count = 0
-            while self._takes(sign):
-                count += 1
-            if count and count % 2:  # two of them are none
-                number = self._token
-                if sign == "-" and number.kind == NUMBER:
-                    self._advance()
-                    return self._member(Literal(-number.value))
-                return kind(self._member(self._primary()))
-            if count:
-                break
-        return self._member(self._primary())
+        sign = self._token.value if self._token.kind == SIGN else ""
+        if sign not in ("!", "-"):
+            return self._member(self._primary())
+        is_odd = False  # two of them are none
+        while self._takes(sign):
+            is_odd = not is_odd
+        number = self._token
+        if sign == "-" and number.kind == NUMBER and is_odd:
+            self._advance()
+            return self._member(Literal(-number.value))
+        node = self._member(self._primary())
+        if not is_odd:
+            return node
+        return Not(node) if sign == "!" else Negative(node)
 
     def _member(self, node: Node) -> Node:
-        while True:
+        while self._token.kind == SIGN:
             if self._takes("."):
                 name = self._name("the name of a field")
-                if self._token.value == "(" and self._token.kind == SIGN:
-                    node = self._method(node, name)
-                else:
-                    node = Field(node, name.value)
+                is_method = self._token.kind == SIGN and self._token.value == "("
+                node = self._method(node, name) if is_method else Field(node, name.value)
             elif self._takes("["):
                 node = index_of(node, self.expression())
                 self._expect("]")
             else:
-                return node
+                break
+        return node
 
     def _primary(self) -> Node:
         token = self._token
