@@ -87,7 +87,7 @@ class Expression:
             return None
         return None if isinstance(value, float) and not isfinite(value) else value
 
-    def bind(self, **values: Any) -> Expression:
+    def bind(self, /, **values: Any) -> Expression:
         """The expression with JSON values in place of variables, as `bind(event={...})`.
 
         It yields what this one yields with them, and its `now()` is the moment of this call. Its text compiles again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 MOST_EVALUATION_STEPS: Final = 50_000
@@ -33,9 +33,9 @@ class Scope:
         self._left = MOST_EVALUATION_STEPS
 
     def now(self) -> datetime:
-        """The moment of this evaluation: the same one, however often it is asked."""
+        """The moment of this evaluation, in UTC: the same one, however often it is asked."""
         if self._now is None:
-            self._now = self._clock()
+            self._now = self._clock().astimezone(UTC)
         return self._now
 
     def spend(self, steps: int) -> None:

@@ -60,6 +60,11 @@ EVENT = {"data": {"id": "ab_1", "value": 1295, "float": 1295.0, "tags": ["x", {"
         ("[1].map(x, now())", '[1].map(x, timestamp("2026-01-02T03:04:05.000678Z"))'),
         ("now() == now()", "true"),
         ("-event.data.value", "-1295"),
+        ("[1].map(x, true, x + async.n)", "[1].map(x, true, x + async.n)"),
+        ("[1].map(x, x + async.n, x)", "[1].map(x, x + async.n, x)"),
+        ("[1].map(x, [2].map(y, x + y))", "[1].map(x, [2].map(y, x + y))"),
+        ("async.map(x, [2].map(y, x + y))", "async.map(x, [2].map(y, x + y))"),
+        ("async.map(x, [2].map(x, x))", "async.map(x, [2])"),
         ("{event.data.value: async.id} == async.map", "null == async.map"),
         ("{event.data.id: async.id} == async.map", '{"ab_1": async.id} == async.map'),
         ("!(1 == 2)", "true"),
@@ -75,6 +80,7 @@ def test_several_variables_are_bound_at_once_and_others_stay() -> None:
     bound = expression("a.x == b.x && c.x == 1").bind(a={"x": 1}, b={"x": 1}, d=1)
     assert bound.text == "c.x == 1"
     assert expression("a == b").bind().text == "a == b"
+    assert expression("self == 1").bind(self=1).text == "true"
 
 
 def test_a_bound_expression_keeps_its_clock_and_the_moment_of_its_binding() -> None:

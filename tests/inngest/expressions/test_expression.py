@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -262,6 +262,12 @@ def test_now_is_one_moment_in_one_evaluation() -> None:
     found = compile_expression("[now(), now_plus('1d'), now_minus('1d')]", now=lambda: next(moments))
     assert found.value({}) == ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2025-12-31T00:00:00Z"]
     assert found.value({}) == ["2026-01-03T00:00:00Z", "2026-01-04T00:00:00Z", "2026-01-02T00:00:00Z"]
+
+
+def test_now_is_in_utc_whatever_the_clock_has() -> None:
+    moment = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    found = compile_expression("now()", now=lambda: moment)
+    assert found.value({}) == found.bind().value({}) == "2026-01-02T03:04:05.000678Z"
 
 
 def test_now_is_that_of_the_system_if_no_clock_is_given() -> None:
