@@ -105,6 +105,13 @@ def test_a_duration_is_as_long_as_it_says(text: str, expected: timedelta | None)
     assert duration_of_text(text) == expected
 
 
+def test_a_moment_is_shown_as_short_as_it_is() -> None:
+    shown = [text_of_duration(timedelta(microseconds=micros)) for micros in (0, 1, -1_500_000, 60_000_000)]
+    assert shown == ["0s", "0.000001s", "-1.5s", "60s"]
+    assert text_of_instant(at(2026, 1, 2)) == "2026-01-02T00:00:00Z"
+    assert text_of_instant(at(26, 1, 2, 3, 4, 5, 600)) == "0026-01-02T03:04:05.000600Z"
+
+
 @given(st.datetimes(timezones=st.just(UTC)), st.timedeltas())
 def test_what_is_shown_is_read_as_the_same(instant: datetime, duration: timedelta) -> None:
     assert instant_of_text(text_of_instant(instant)) == instant

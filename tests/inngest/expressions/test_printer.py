@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from aiojobs_lite.inngest.expressions.nodes import Binary, Field, Literal, Negative, Node, Not, Root
 from aiojobs_lite.inngest.expressions.parser import parse
 from aiojobs_lite.inngest.expressions.printer import TooLongError, text_of_node
 from tests.helpers.expressions import trees
+from tests.helpers.rings import depth
 
 A = Root("a")
 
 
+@settings(max_examples=depth(50, 1_000))
 @given(trees())
 def test_a_printed_tree_is_read_as_the_same(node: Node) -> None:
     text = text_of_node(node, 10**6, 64)
