@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def worked_out(node: Node, variables: dict[str, Any]) -> Any:
     return closure_of(node)(Scope(variables, depth_of(node), lambda: NOW))
 
 
+@cache
 def scalars() -> st.SearchStrategy[Any]:
     """JSON values without others in them."""
     numbers = st.sampled_from([0, 1, 2, -1, 5, 2**53 + 1, 2**63, -(2**70), 0.0, 1.0, -0.0, 1.5, 1e300, 1_767_323_045])
@@ -52,6 +54,7 @@ def scalars() -> st.SearchStrategy[Any]:
     )  # fmt: skip
 
 
+@cache
 def values() -> st.SearchStrategy[Any]:
     """JSON values."""
     return st.recursive(
@@ -64,25 +67,31 @@ def values() -> st.SearchStrategy[Any]:
     )
 
 
+@cache
 def events() -> st.SearchStrategy[Any]:
     """What stands for `event` and `async`: mostly maps that have NAMES."""
     return st.dictionaries(st.sampled_from(NAMES), values(), max_size=5) | values()
 
 
-@st.composite
-def trees(draw: st.DrawFn, variables: tuple[str, ...] = (), depth: int = 4) -> Node:
+@cache
+def trees(variables: tuple[str, ...] = (), depth: int = 4) -> st.SearchStrategy[Node]:
     """Trees as the parser makes them: of nodes that take `variables`, at most `depth` below the first."""
-    if depth == 0 or draw(st.integers(0, 3)) == 0:
+    return _trees(variables, depth)
+
+
+@st.composite
+def _trees(draw: st.DrawFn, variables: tuple[str, ...], depth: int) -> Node:
+    if depth == 0 or draw(_one_of((True, False, False, False))):
         return draw(_leaves(variables))
 
     def below(*inside: str) -> Node:
         return draw(trees((*variables, *inside), depth - 1))
 
     def several(least: int, most: int, *inside: str) -> tuple[Node, ...]:
-        return tuple([below(*inside) for _ in range(draw(st.integers(least, most)))])
+        return tuple([below(*inside) for _ in range(draw(_one_of(tuple(range(least, most + 1)))))])
 
-    name = draw(st.sampled_from(NAMES))
-    match draw(st.sampled_from(_KINDS)):
+    name = draw(_one_of(NAMES))
+    match draw(_one_of(_KINDS)):
         case "field":
             return tree.Field(below(), name)
         case "has":
@@ -94,7 +103,7 @@ def trees(draw: st.DrawFn, variables: tuple[str, ...] = (), depth: int = 4) -> N
         case "index":
             return tree.index_of(below(), below())
         case "binary":
-            return tree.Binary(draw(st.sampled_from(_OPERATORS)), below(), below())
+            return tree.Binary(draw(_one_of(_OPERATORS)), below(), below())
         case "and" | "or" as kind:
             return tree.chain(tree.And if kind == "and" else tree.Or, several(2, 3))
         case "choice":
@@ -102,14 +111,14 @@ def trees(draw: st.DrawFn, variables: tuple[str, ...] = (), depth: int = 4) -> N
         case "list":
             return tree.list_of(several(0, 3))
         case "map":
-            keys: list[Node] = [draw(st.sampled_from(_TEXTS).map(tree.Literal) | _paths()) for _ in range(2)]
+            keys: list[Node] = [draw(_keys()) for _ in range(2)]
             return tree.map_of(tuple([part for key in keys for part in (key, below())]))
         case "call":
-            function = draw(st.sampled_from(sorted(FUNCTIONS)))
+            function = draw(_one_of(tuple(sorted(FUNCTIONS))))
             (count,) = FUNCTIONS[function].counts
             return _without_bad_pattern(tree.Call(function, several(count, count)))
         case _:
-            macro, variable = draw(st.sampled_from(sorted(MACROS))), draw(st.sampled_from(_VARIABLES))
+            macro, variable = draw(_one_of(tuple(sorted(MACROS)))), draw(_one_of(_VARIABLES))
             return tree.Macro(macro, below(), variable, several(min(MACROS[macro]), max(MACROS[macro]), variable))
 
 
@@ -125,6 +134,7 @@ def filters(draw: st.DrawFn) -> Node:
     return tree.chain(tree.And, tuple(draw(st.lists(equalities | trees(depth=2), min_size=1, max_size=4))))
 
 
+@cache
 def _leaves(variables: tuple[str, ...]) -> st.SearchStrategy[Node]:
     locals_ = [st.builds(tree.Local, st.sampled_from(variables))] if variables else []
     return st.one_of(
@@ -132,5 +142,16 @@ def _leaves(variables: tuple[str, ...]) -> st.SearchStrategy[Node]:
     )
 
 
+@cache
 def _paths() -> st.SearchStrategy[tree.Field]:
     return st.builds(tree.Field, st.builds(tree.Root, st.sampled_from(_ROOTS)), st.sampled_from(NAMES))
+
+
+@cache
+def _keys() -> st.SearchStrategy[Node]:
+    return st.sampled_from(_TEXTS).map(tree.Literal) | _paths()
+
+
+@cache
+def _one_of(options: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    return st.sampled_from(options)

@@ -302,20 +302,27 @@ def test_an_evaluation_ends_with_its_steps() -> None:
     assert expression("event.all(x, !(-1 in event))").matches({"event": numbers[:100]})
 
 
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def test_values_that_are_deep_within_each_other_raise_nothing() -> None:
-    deep: Any = 1
-    for _ in range(120_000):
-        deep = [deep]
+    deep = nested(120_000)
     variables = {"event": deep, "async": deep}
     assert not compile_expression("event == async").matches(variables)  # more steps than there are
     assert compile_expression("'' + event").value(variables) is None
+    for text in ("'a' + event[0]", "string(event[0])", "string(number)"):
+        assert compile_expression(text + " == null").matches({"event": [nested(5_000)], "number": 10**5_000})
     assert compile_expression("[event, now()]").value(variables) is None
     assert compile_expression("event[0][0] == 1").value(variables) is False
     with pytest.raises(ExpressionError, match="with its values it has more than 65536 bytes, or 64 parts"):
         compile_expression("event == async").bind(event=deep)
 
 
-@settings(max_examples=depth(50, 1_000))
+@settings(max_examples=depth(100, 1_000))
 @given(trees(), events(), events())
 def test_no_expression_fails_on_any_values(node: Any, event: Any, other: Any) -> None:
     found = compile_expression(text_of_node(node, 10**6, 64), now=lambda: NOW, longest=10**6)
