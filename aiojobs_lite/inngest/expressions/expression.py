@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Final
 
+from aiojobs_lite.clock import SystemClock, to_datetime
 from aiojobs_lite.errors import ExpressionError
 from aiojobs_lite.inngest.expressions.binding import bound
 from aiojobs_lite.inngest.expressions.closures import closure_of, depth_of
@@ -119,7 +120,7 @@ class Expression:
 
 
 def _system_now() -> datetime:
-    return datetime.now(UTC)
+    return to_datetime(SystemClock().now())
 
 
 def _as_json(value: Any) -> Any:
