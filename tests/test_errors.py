@@ -48,6 +48,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"number": 7},
     ),
     (
+        lambda: errors.ExpressionError("a ==", 4, "the end is no value. Write one."),
+        "expression 'a ==', at character 4: the end is no value. Write one.",
+        {"text": "a ==", "position": 4, "why": "the end is no value. Write one."},
+    ),
+    (
         lambda: errors.ScheduleNotFound("r"),
         "there is no schedule 'r': never made, or deleted. See `schedules.list()` of the runner or the "
         "client; make one by `schedules.put(...)`.",

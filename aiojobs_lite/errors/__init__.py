@@ -27,6 +27,7 @@
     ├── EventError                  about events
     │   ├── InvalidEvent            it cannot be sent; nothing was
     │   └── EventNotFound           no event has this number (any more)
+    ├── ExpressionError             a text is no expression of Inngest, or one that is too large
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
     │   ├── JobNotCommitted         its transaction is not committed, or was rolled back
@@ -101,6 +102,7 @@ from aiojobs_lite.errors.events import (
     EventNotFound,
     InvalidEvent,
 )
+from aiojobs_lite.errors.expressions import ExpressionError
 from aiojobs_lite.errors.job import (
     AttemptNotOwned,
     JobCancelled,
@@ -154,6 +156,7 @@ __all__ = [
     "EnqueueError",
     "EventError",
     "EventNotFound",
+    "ExpressionError",
     "InvalidEvent",
     "InvalidJobType",
     "InvalidKey",

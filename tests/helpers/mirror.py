@@ -32,6 +32,15 @@ _EACH_FACT: Final = "one table has every kind of fact, with its level and its li
 _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
+    **{
+        f"inngest/expressions/{name}.py": Suite("tests/inngest/expressions/test_expression.py", why)
+        for name, why in {
+            "closures": "each row is what closures yield",
+            "nodes": _NO_BEHAVIOUR,
+            "scope": "an evaluation ends there with its steps",
+            "values": "each row is what operators make of values",
+        }.items()
+    },
     "durable/attempt.py": Suite("tests/runner/test_operations.py", "its operations are those of a context"),
     "durable/checkpoint.py": Suite("tests/runner/test_checkpoints.py", "what another runner stores is seen there"),
     "durable/driver.py": Suite("tests/durable/test_rounds.py", _NO_BEHAVIOUR),
@@ -59,6 +68,7 @@ ELSEWHERE: Final = {
             "base",
             "batches",
             "configuration",
+            "expressions",
             "enqueuing",
             "events",
             "job",

@@ -1,0 +1,1 @@
+"""The Inngest protocol: official SDKs, unchanged, driven by a runner."""
