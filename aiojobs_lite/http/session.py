@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import socket
 import time
@@ -32,6 +33,7 @@ _KEEP_ALIVE_S: Final = 4.0  # below that of servers, of which many close after 5
 _MOST_URLS: Final = 1024  # that are kept as they were read
 _CHARACTER_BYTES: Final = 4  # of UTF-8, at most
 _MICROSECONDS: Final = 1_000_000
+_SENT_AT_ONCE_BYTES: Final = 64 * 1024
 _TEXT_CHARS: Final = LARGEST_ANSWER_BYTES * 4 // 3
 _ESCAPE_CHARS: Final = 6  # of one character in JSON, at most
 _AUTOMATIC: Final = ("user-agent", "accept-encoding", "content-type")  # which aiohttp would add by itself
@@ -62,6 +64,7 @@ class HttpRequest(NamedTuple):
         headers: Its headers.
         body: Its body.
         timeout: Seconds that it may take, from the name of the host to the end of the answer.
+        largest_answer: How many bytes of the body of its answer are read.
     """
 
     method: str
@@ -69,6 +72,25 @@ class HttpRequest(NamedTuple):
     headers: Sequence[tuple[str, str]]
     body: bytes
     timeout: float
+    largest_answer: int = LARGEST_ANSWER_BYTES
+
+
+class HttpAnswer(NamedTuple):
+    """The answer to a request.
+
+    Attributes:
+        status: Its status.
+        headers: Name and value of each header, in their order.
+        body: Its body.
+        is_body_cut: Whether there was more of the body.
+        are_headers_cut: Whether there were more headers.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    is_body_cut: bool
+    are_headers_cut: bool
 
 
 class HttpSession:
@@ -90,19 +112,29 @@ class HttpSession:
         self._deadlines = Deadlines()
 
     async def send(self, sent: HttpRequest) -> DeliveryResult:
-        """Sends a request and reads its answer, of whatever status.
+        """Sends a request and reads its answer, of whatever status, as a delivery keeps it.
 
         Raises:
             NoAnswer: If there is none in time, or it is none of HTTP.
         """
         begun = time.monotonic()
+        status, headers, body, is_cut, are_cut = await self.ask(sent)
+        text = _as_text(body, is_cut=is_cut)
+        return DeliveryResult(
+            status, headers, base64.b64encode(body).decode() if text is None else text,
+            round((time.monotonic() - begun) * _MICROSECONDS) / _MICROSECONDS,  # by far cheaper than to six digits
+            is_base64=text is None, is_truncated=is_cut or are_cut,
+        )  # fmt: skip
+
+    async def ask(self, sent: HttpRequest) -> HttpAnswer:
+        """The same, as the answer came; raises as `send` does."""
         task: Any = asyncio.current_task()
         cancelling, is_late = task.cancelling(), False
         self._deadlines.begin(task, sent.timeout)
         try:
             try:
                 answer = await self._request(sent)
-                body, is_truncated = await _read(answer)
+                body, is_cut = await _read(answer, sent.largest_answer)
             finally:
                 is_late = self._deadlines.end(task, sent.timeout, cancelling)
         except asyncio.CancelledError:
@@ -114,12 +146,7 @@ class HttpSession:
         if answer.status < _LEAST_STATUS:
             raise NoAnswer(f"no answer: its status is {answer.status}")
         headers, are_cut = _kept(answer.raw_headers)
-        text = _as_text(body, is_cut=is_truncated)
-        return DeliveryResult(
-            answer.status, headers, base64.b64encode(body).decode() if text is None else text,
-            round((time.monotonic() - begun) * _MICROSECONDS) / _MICROSECONDS,  # by far cheaper than to six digits
-            is_base64=text is None, is_truncated=is_truncated or are_cut,
-        )  # fmt: skip
+        return HttpAnswer(answer.status, headers, body, is_cut, are_cut)
 
     def close(self) -> None:
         """Gives up no request any more."""
@@ -130,7 +157,7 @@ class HttpSession:
         headers = self._headers_of(sent.headers)
         missing = [name for name in _AUTOMATIC if name not in headers]
         request: Awaitable[Any] = self._session.request(
-            sent.method, self._url_of(sent.url), headers=headers, data=sent.body or None, allow_redirects=False,
+            sent.method, self._url_of(sent.url), headers=headers, data=_sendable(sent.body), allow_redirects=False,
             skip_auto_headers=missing or None,
         )  # fmt: skip
         return request
@@ -174,24 +201,29 @@ async def open_session(
             await lookups.close()
 
 
-async def _read(answer: Any) -> tuple[bytes, bool]:
+def _sendable(body: bytes) -> Any:
+    """A body, as aiohttp takes it: a large one it sends in parts, so that other requests go on."""
+    return (io.BytesIO(body) if len(body) > _SENT_AT_ONCE_BYTES else body) or None
+
+
+async def _read(answer: Any, largest: int) -> tuple[bytes, bool]:
     """The begin of a body, and whether there is more. What is not read makes the connection useless: it is closed."""
     content = answer.content
     try:
         body = await content.readany()
         if not content.at_eof():  # nearly always all of it came at once
             chunks, size = [body], len(body)
-            while size <= LARGEST_ANSWER_BYTES and (chunk := await content.readany()):
+            while size <= largest and (chunk := await content.readany()):
                 chunks.append(chunk)
                 size += len(chunk)
             body = b"".join(chunks)
     except BaseException:
         answer.close()
         raise
-    if len(body) <= LARGEST_ANSWER_BYTES and answer.closed:
+    if len(body) <= largest and answer.closed:
         return body, False
     answer.close()  # also one that is no HTTP any more: its status is 101
-    return body[:LARGEST_ANSWER_BYTES], len(body) > LARGEST_ANSWER_BYTES
+    return body[:largest], len(body) > largest
 
 
 def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[tuple[str, str], ...], bool]:

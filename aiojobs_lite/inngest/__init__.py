@@ -1,1 +1,4 @@
-"""The Inngest protocol: official SDKs, unchanged, driven by a runner."""
+"""Functions of the Inngest SDKs over a runner: apps keep their code, and set the address of their server.
+
+Needs the extra `inngest`: `pip install "aiojobs_lite[inngest]"`. Importing this package loads nothing of it.
+"""

@@ -130,6 +130,25 @@ async def test_a_body_is_read_up_to_its_limit_and_the_connection_is_not_used_aga
         assert server.connections == 2
 
 
+async def test_a_request_says_how_much_of_its_answer_is_read(session: HttpSession) -> None:
+    larger = b"x" * (LARGEST_ANSWER_BYTES + 1)
+    async with endpoint(reply(200, larger), reply(200, larger), reply(200, b"\xff")) as server:
+        whole = await session.ask(get(server.url)._replace(largest_answer=LARGEST_ANSWER_BYTES + 1))
+        cut = await session.ask(get(server.url)._replace(largest_answer=2))
+        assert (whole.body, whole.is_body_cut, whole.are_headers_cut) == (larger, False, False)
+        assert (cut.status, cut.body, cut.is_body_cut) == (200, b"xx", True)
+        assert (await session.ask(get(server.url))).body == b"\xff"
+
+
+async def test_a_large_body_is_sent_whole(session: HttpSession) -> None:
+    body = bytes(range(256)) * 8192
+    async with endpoint() as server:
+        await session.send(HttpRequest("POST", server.url, [("Content-Type", "x/y")], body, 10))
+        (received,) = server.received
+    assert (received.body == body, received.header("content-length")) == (True, str(len(body)))
+    assert [name for name, _ in received.headers] == ["host", "content-type", "accept", "content-length"]
+
+
 @pytest.mark.parametrize("before", [b"", b"x"])
 async def test_of_a_cut_text_the_last_character_may_be_left_out(session: HttpSession, before: bytes) -> None:
     async with endpoint(reply(200, before + "ü".encode() * LARGEST_ANSWER_BYTES)) as server:

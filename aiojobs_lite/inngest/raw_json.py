@@ -1,0 +1,148 @@
+"""The parts of a JSON text as texts, word for word: what an SDK said is never encoded anew, so `1.0` stays `1.0`.
+
+What is read with this module is what `json.loads` reads, but for what another reader might take for something else:
+NaN and Infinity, one name twice in an object that is taken apart, and nesting that other readers refuse.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from itertools import accumulate
+from json.encoder import encode_basestring_ascii
+from typing import Any, Final, NoReturn
+
+from aiojobs_lite.sizes import LARGEST_VALUE_BYTES
+
+DEEPEST_JSON: Final = 150
+"""Lists and objects in each other, of an answer; pydantic, by which results are read, takes 200."""
+
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_TEXT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKETS: Final = re.compile(r"[\[\]{}]")
+_DEPTHS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+def load_value(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    _check_depth(text)
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+
+
+def check(text: str) -> str:
+    """A JSON text without the blanks around it.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    load_value(text)
+    return text.strip(" \t\n\r")
+
+
+def members(text: str) -> dict[str, str]:
+    """The values of a JSON object as texts, by their names.
+
+    Raises:
+        ValueError: If the text is no object, or has one name twice.
+    """
+    _check_depth(text)
+    found: dict[str, str] = {}
+
+    def member(at: int) -> int:
+        if not text.startswith('"', at):
+            raise ValueError("a member of an object has no name")
+        name, at = _decoded(text, at)
+        at = _past(text, at, ":")
+        _, end = _decoded(text, at)
+        if name in found:
+            raise ValueError(f"an object has the name {name!r} twice")
+        found[name] = text[at:end]
+        return end
+
+    _each(text, "{", "}", member)
+    return found
+
+
+def items(text: str) -> list[str]:
+    """The items of a JSON array as texts.
+
+    Raises:
+        ValueError: If the text is no array.
+    """
+    _check_depth(text)
+    found: list[str] = []
+
+    def item(at: int) -> int:
+        _, end = _decoded(text, at)
+        found.append(text[at:end])
+        return end
+
+    _each(text, "[", "]", item)
+    return found
+
+
+def object_of(parts: dict[str, str]) -> str:
+    """The JSON object of these members, which are texts."""
+    return "{" + ",".join([f"{encode_basestring_ascii(name)}:{value}" for name, value in parts.items()]) + "}"
+
+
+def _each(text: str, opening: str, closing: str, part: Callable[[int], int]) -> None:
+    """Calls with the place of each part of a list or an object, which returns the end of it."""
+    at = _past(text, _skip(text, 0), opening)
+    if text.startswith(closing, at):
+        end = at + 1
+    else:
+        at = _skip(text, part(at))
+        while text.startswith(",", at):
+            at = _skip(text, part(_skip(text, at + 1)))
+        if not text.startswith(closing, at):
+            raise ValueError(f"{closing!r} is missing at character {at}")
+        end = at + 1
+    if _skip(text, end) != len(text):
+        raise ValueError(f"there is more behind the value, at character {end}")
+
+
+def _decoded(text: str, at: int) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text, at)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+
+
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
+
+
+def _past(text: str, at: int, char: str) -> int:
+    """The place of what comes behind a character, and blanks."""
+    at = _skip(text, at)
+    if not text.startswith(char, at):
+        raise ValueError(f"{char!r} is missing at character {at}")
+    return _skip(text, at + 1)
+
+
+def _check_depth(text: str) -> None:
+    if len(text) > LARGEST_VALUE_BYTES:
+        raise ValueError(f"it has {len(text):,} characters, at most {LARGEST_VALUE_BYTES:,} are read")
+    if text.count("[") + text.count("{") <= DEEPEST_JSON:  # nearly always
+        return
+    brackets = _BRACKETS.findall(_TEXT.sub("", text))
+    if max(accumulate(map(_DEPTHS.__getitem__, brackets)), default=0) > DEEPEST_JSON:
+        raise ValueError(_TOO_DEEP)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_TOO_DEEP: Final = f"lists and objects are nested more than {DEEPEST_JSON} deep"
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
