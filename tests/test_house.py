@@ -41,8 +41,8 @@ SURFACE = {
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
     "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "runner.client_batches", "flow",
-    "schedules", "steps", "events", "http", "qstash", "runner.middleware", "model.progress", "logs", "errors",
-    "stores.base",
+    "schedules", "steps", "events", "http", "inngest", "qstash", "runner.middleware", "model.progress", "logs",
+    "errors", "stores.base",
 ]  # fmt: skip
 
 # Budgets.
@@ -460,7 +460,7 @@ def test_a_wait_for_a_part_of_a_second_is_found(code: str, found: bool) -> None:
 # What an import does.
 
 MOST_LOADED = 300  # modules of the package by `import aiojobs_lite`: at each start, and in each worker process
-LOADED_ON_DEMAND = ("aiojobs_lite.http", "aiojobs_lite.qstash", "aiojobs_lite.testing")
+LOADED_ON_DEMAND = tuple(f"aiojobs_lite.{name}" for name in ("cli", "http", "inngest", "qstash", "testing"))
 
 
 def printed(code: str, folder: Path) -> object:

@@ -51,6 +51,8 @@ class Durable:
         suspend: Ends an attempt that waits.
 
     Attributes:
+        store: As given.
+        clock: As given.
         suspend: As given; this is the `Host` of all waits.
     """
 
@@ -63,8 +65,8 @@ class Durable:
         attempts: Attempts,
         suspend: Callable[[Running, Suspension], None],
     ) -> None:
-        self._store = store
-        self._clock = clock
+        self.store = store
+        self.clock = clock
         self._bus = bus
         self._attempts = attempts
         self.suspend = suspend
@@ -92,7 +94,7 @@ class Durable:
             ledger, waits = self._open(run)
             kind = OwningAttempt if own else DurableAttempt
             found = self._known[run] = kind(
-                run=run, find=self._find, ledger=ledger, waits=waits, results=self._results, clock=self._clock
+                run=run, find=self._find, ledger=ledger, waits=waits, results=self._results, clock=self.clock
             )
             if own and isinstance(found, OwningAttempt):
                 found.own = own
@@ -152,7 +154,7 @@ class Durable:
             if driven is None:
                 return None  # no driver runs it
             return await record_checkpoint(driven.waits.ledger, driven.size, operations, end)
-        ledger = await ledger_elsewhere(fence, self._store, self._clock, self._bus)
+        ledger = await ledger_elsewhere(fence, self.store, self.clock, self._bus)
         size = RunSize(fence.job_id, limits)
         return None if ledger is None else await record_checkpoint(ledger, size, operations, end)
 
@@ -163,10 +165,10 @@ class Durable:
         return run
 
     def _open(self, run: Running) -> tuple[StepLedger, Waits]:
-        memos = Memos(run.claimed, self._store)
-        ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=self._clock, bus=self._bus)
+        memos = Memos(run.claimed, self.store)
+        ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=self.clock, bus=self._bus)
         run.when_ended = self._when_ended
-        return ledger, Waits(clock=self._clock, run=run, ledger=ledger, host=self)
+        return ledger, Waits(clock=self.clock, run=run, ledger=ledger, host=self)
 
     def reload(self, waits: Waits) -> None:
         """See `Host`."""

@@ -2,3 +2,7 @@
 
 Needs the extra `inngest`: `pip install "aiojobs_lite[inngest]"`. Importing this package loads nothing of it.
 """
+
+from aiojobs_lite.inngest.entrance import inngest_app
+
+__all__ = ["inngest_app"]

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.http.group import Http
-from aiojobs_lite.http.signing.bodies import TOO_LARGE, collect
+from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.qstash.limits import MessageLimits
 from aiojobs_lite.qstash.settings import QStashSettings
@@ -65,22 +65,6 @@ class Route(NamedTuple):
     needs_token: bool = False
 
 
-class ApiError(Exception):
-    """What a request is answered that cannot be carried out: `{"error": text}`.
-
-    Attributes:
-        status: The status of the answer.
-        text: What is wrong, for the developer of the client.
-        headers: More headers of the answer.
-    """
-
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-        self.headers = headers
-
-
 def answer(content: Any = None, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer of JSON, in which absent values (None, empty text) of objects are left out; None: without a body."""
     if content is None:
@@ -97,21 +81,6 @@ def caller_ip(request: Request) -> str | None:
 def parameters_of(request: Request) -> list[tuple[str, str]]:
     """The parameters of the query by name, without the token that may stand there."""
     return [pair for pair in request.query_params.multi_items() if pair[0] != "qstash_token"]
-
-
-async def read_body(request: Request, largest: int) -> bytes:
-    """The body of a request.
-
-    Raises:
-        ApiError: 413, as soon as it has more bytes than `largest`.
-    """
-    length = request.headers.get("content-length", "")
-    body = None
-    if not (length.isdecimal() and int(length) > largest):
-        body = await collect(request.stream(), largest)
-    if body is None:
-        raise ApiError(413, f"{TOO_LARGE}: at most {largest:,} bytes are taken")
-    return body
 
 
 async def read_json(api: Api, request: Request) -> Any:

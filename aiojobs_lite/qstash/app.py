@@ -25,8 +25,9 @@ from aiojobs_lite.errors import (
     UnknownLimit,
 )
 from aiojobs_lite.http.group import Http
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
+from aiojobs_lite.qstash.api import Api, Route, answer
 from aiojobs_lite.qstash.bulk import BULK_ROUTES
 from aiojobs_lite.qstash.description import DESCRIPTION_ROUTES
 from aiojobs_lite.qstash.destination import path_below

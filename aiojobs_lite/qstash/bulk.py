@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.handlers.requests import DELIVERY
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, parameters_of, read_json
+from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.qstash.api import Api, Route, answer, parameters_of, read_json
 from aiojobs_lite.qstash.filters import CANCEL_FORM, FilterForm, MessageFilter, read_filter, read_ids
 
 

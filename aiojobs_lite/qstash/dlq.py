@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from aiojobs_lite.errors import JobNotAllowed, JobNotFound
 from aiojobs_lite.http.callbacks import by_name
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.moments import MomentKind
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
+from aiojobs_lite.qstash.api import Api, Route, answer
 from aiojobs_lite.qstash.bulk import asked_by
 from aiojobs_lite.qstash.filters import DLQ_FORM, MOST_LISTED_DEAD, MessageFilter
 from aiojobs_lite.qstash.headers import message_options

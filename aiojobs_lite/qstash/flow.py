@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.requests import DELIVERY
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.limit_values import UNLIMITED
 from aiojobs_lite.limits import LimitUse
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
+from aiojobs_lite.qstash.api import Api, Route, answer
 from aiojobs_lite.qstash.durations import whole_seconds
 from aiojobs_lite.qstash.flow_control import LONGEST_FLOW_PERIOD_S
 from aiojobs_lite.qstash.limits import PARALLELISM, RATE

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.handlers.urls import check_url
-from aiojobs_lite.qstash.api import Api, ApiError, Route, all_documents, answer, read_json
+from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.qstash.api import Api, Route, all_documents, answer, read_json
 from aiojobs_lite.qstash.names import given_name
 from aiojobs_lite.qstash.times import milliseconds
 from aiojobs_lite.runner.documents import StoredDocument

@@ -7,8 +7,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.http.signing.keys import SigningKeys
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
+from aiojobs_lite.qstash.api import Api, Route, answer
 
 
 async def get_keys(api: Api, request: Request) -> Response:

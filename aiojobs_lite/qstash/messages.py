@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from aiojobs_lite.errors import AiojobsError, JobNotAllowed, RunnerError, StoreError
 from aiojobs_lite.handlers.requests import DELIVERY
+from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.model.job import Job
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer, caller_ip, read_body, read_json
+from aiojobs_lite.qstash.api import Api, Route, answer, caller_ip, read_json
 from aiojobs_lite.qstash.destination import destination
 from aiojobs_lite.qstash.filters import MARK, OF_API
 from aiojobs_lite.qstash.headers import message_options

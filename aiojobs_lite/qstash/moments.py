@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator, Collection
 from typing import Final, NamedTuple
 
 from aiojobs_lite.handlers.requests import DELIVERY
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.moments import Moment, MomentKind
-from aiojobs_lite.qstash.api import Api, ApiError
+from aiojobs_lite.qstash.api import Api
 from aiojobs_lite.qstash.bulk import ids_of
 from aiojobs_lite.qstash.filters import MessageFilter
 

@@ -13,10 +13,11 @@ from aiojobs_lite.handlers.publish import Publish
 from aiojobs_lite.handlers.request_parts import has_type
 from aiojobs_lite.handlers.requests import Request
 from aiojobs_lite.handlers.urls import check_url
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.http.signing.bodies import TOO_LARGE
 from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.retry_delay import RetryDelay
-from aiojobs_lite.qstash.api import Api, ApiError
+from aiojobs_lite.qstash.api import Api
 from aiojobs_lite.qstash.destination import Destination
 from aiojobs_lite.qstash.filters import MARK, OF_API
 from aiojobs_lite.qstash.groups import GroupEndpoint, endpoints_of

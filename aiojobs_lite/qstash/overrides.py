@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.model.job import Job
-from aiojobs_lite.qstash.api import ApiError
 from aiojobs_lite.qstash.destination import Destination
 from aiojobs_lite.qstash.groups import GroupEndpoint
 from aiojobs_lite.qstash.headers import MessageOptions

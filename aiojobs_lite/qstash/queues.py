@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.handlers.checks import check_flag, check_whole
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.limit_values import UNLIMITED
 from aiojobs_lite.limits import LimitUse
 from aiojobs_lite.model.documents import ABSENT
-from aiojobs_lite.qstash.api import Api, ApiError, Route, all_documents, answer, read_json
+from aiojobs_lite.qstash.api import Api, Route, all_documents, answer, read_json
 from aiojobs_lite.qstash.limits import QUEUES
 from aiojobs_lite.qstash.names import given_name
 from aiojobs_lite.qstash.times import milliseconds

@@ -15,9 +15,10 @@ from starlette.responses import Response
 from aiojobs_lite.errors import JobNotFound, ScheduleNotFound
 from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.http.fan_out import FAN_OUT
+from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.schedule_states import ScheduleState
-from aiojobs_lite.qstash.api import LISTED_AT_ONCE, Api, ApiError, Route, answer, caller_ip, read_body
+from aiojobs_lite.qstash.api import LISTED_AT_ONCE, Api, Route, answer, caller_ip
 from aiojobs_lite.qstash.cron import cron_schedule
 from aiojobs_lite.qstash.destination import destination
 from aiojobs_lite.qstash.groups import GROUP, GroupEndpoint, endpoints_of

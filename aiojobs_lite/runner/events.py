@@ -43,11 +43,17 @@ class SentEvent:
         is_new: Whether it was the first of its id within 24 hours; else it is a repeat, and nothing was started.
         handles: The jobs that it started of types that this runner knows. Of a repeat: those of the first event that
             are there still. A job that an option put together with others (`unique`, `debounce`) is not among these.
+        number: Its number in this database, for `runner.events.get`; of a repeat, that of the first event.
+        sent_at: When it was sent, UTC; of a repeat, when the first event was, or the repeat if that is pruned by now.
+        woken: The ids of the jobs that waited for it, of those that it has reached by now.
     """
 
     id: str
     is_new: bool
     handles: tuple[JobHandle[Any], ...]
+    number: int
+    sent_at: datetime
+    woken: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +126,7 @@ class Events:
             self._sent(engine, event, types, sent) for (event, types), sent in zip(made, answer or (), strict=False)
         ]
         if step is None and not all(one.is_new for one in found):
-            return [
-                one if one.is_new else replace(one, handles=await self._handles_of(engine, sent.id))
-                for one, sent in zip(found, answer or (), strict=True)
-            ]
+            return [one if one.is_new else await self._first_of(engine, one) for one in found]
         return found
 
     async def get(self, number: int) -> StoredEvent:
@@ -133,6 +136,15 @@ class Events:
             EventNotFound: If there is none: it was never sent, or is pruned.
         """
         return _stored(await self._find(number))
+
+    async def started(self, number: int) -> dict[int, str]:
+        """The jobs that an event has started and that are there still, of whatever type: the types by the ids.
+
+        Raises:
+            EventNotFound: If there is no such event.
+        """
+        found = await self._find(number)
+        return dict(await self._access.engine.ask(FindStarted(found.id)))
 
     async def replay(self, number: int, job_type: JobType[..., Any]) -> JobHandle[Any]:
         """Starts one listener again with an event that was sent, whatever its `when` says.
@@ -151,11 +163,14 @@ class Events:
         ((job_id, is_new),) = await self._admission.admit_all([(job_type.how, row)])
         return JobHandle(job_type, self._jobs, job_id, is_new=is_new)
 
-    async def _handles_of(self, engine: Engine, number: int) -> tuple[JobHandle[Any], ...]:
-        """Handles of the jobs that an event has started before."""
+    async def _first_of(self, engine: Engine, repeat: SentEvent) -> SentEvent:
+        """A repeat with what is there of the event that was sent first: its instant, and handles of its jobs."""
         known = {one.name: one for one in self._registry}
-        started = await engine.ask(FindStarted(number))
-        return tuple([JobHandle(known[name], self._jobs, job, is_new=False) for job, name in started if name in known])
+        started = await engine.ask(FindStarted(repeat.number))
+        handles = [JobHandle(known[name], self._jobs, job, is_new=False) for job, name in started if name in known]
+        first = await engine.ask(FindEvents(ids=(repeat.number,)))
+        sent_at = to_datetime(first[0].sent_at) if first else repeat.sent_at
+        return replace(repeat, handles=tuple(handles), sent_at=sent_at)
 
     async def _find(self, number: int) -> EventRow:
         wanted = FindEvents(ids=(check_whole("number", number, LARGEST_INTEGER),))
@@ -179,7 +194,7 @@ class Events:
         if sent.is_new and engine.bus.is_watched(EventSent):
             started = len(sent.started) + len(sent.held)
             engine.bus.publish(EventSent(event.name, event.key or "", started, len(sent.woken), len(sent.cancelled)))
-        return SentEvent(event.key or "", sent.is_new, tuple(handles))
+        return SentEvent(event.key or "", sent.is_new, tuple(handles), sent.id, to_datetime(event.sent_at), sent.woken)
 
     async def list(
         self, *, name: str | None = None, before: StoredEvent | None = None, limit: int = 100

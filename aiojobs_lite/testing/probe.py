@@ -182,8 +182,8 @@ class Probe:
         """Has the functions of steps called by another, and calls back at each other operation, with its name; until
         the runner is left.
         """
-        durable, clock = self._durable, _NotedTimers(self._durable._clock)
-        of, durable._clock, self._durable_timers = durable.of, clock, clock.timers
+        durable, clock = self._durable, _NotedTimers(self._durable.clock)
+        of, durable.clock, self._durable_timers = durable.of, clock, clock.timers
 
         def watched(claimed: Claimed, own: Mapping[str, object] | None = None) -> DurableAttempt:
             known = len(durable._known)

@@ -33,6 +33,16 @@ _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
     **{
+        f"inngest/api/{name}.py": Suite("tests/inngest/api/test_app.py", "its endpoints are called there")
+        for name in ("cancellations", "checkpoints", "door", "events", "invoke", "register", "runs", "signals")
+    },
+    "cli/__main__.py": Suite("tests/cli/test_main.py", "the command is run there"),
+    "http/serving.py": Suite("tests/qstash/test_api.py", "the endpoints of both APIs read bodies by it"),
+    "inngest/cancelling.py": Suite("tests/inngest/test_flow.py", "each job type of a function has it"),
+    "inngest/entrance.py": Suite("tests/inngest/test_settings.py", "its refusals are those of the options"),
+    "inngest/given.py": Suite("tests/inngest/test_functions.py", "each shape of a registration is read by it"),
+    "inngest/hub.py": Suite("tests/inngest/test_apps.py", "it looks after the apps"),
+    **{
         f"inngest/expressions/{name}.py": Suite("tests/inngest/expressions/test_expression.py", why)
         for name, why in {
             "closures": "each row is what closures yield",

@@ -10,8 +10,9 @@ from starlette.requests import Request
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.http import Http
+from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
-from aiojobs_lite.qstash.api import Api, ApiError, answer, read_body, read_json
+from aiojobs_lite.qstash.api import Api, answer, read_json
 from aiojobs_lite.qstash.settings import QStashSettings
 
 

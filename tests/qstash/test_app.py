@@ -16,9 +16,10 @@ from starlette.routing import Mount
 from aiojobs_lite import InvalidOption, JobNotFound, JobRunner, PayloadTooLarge, RunnerClosed, StoreUnavailable
 from aiojobs_lite.errors import QueueFull, ScheduleNotFound, UnknownLimit
 from aiojobs_lite.http import Http
+from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.qstash import qstash_app
-from aiojobs_lite.qstash.api import Api, ApiError, Route, answer
+from aiojobs_lite.qstash.api import Api, Route, answer
 from aiojobs_lite.qstash.app import QStashApp
 from aiojobs_lite.qstash.settings import DEVELOPMENT_TOKEN, QStashSettings
 from tests.helpers.asgi_server import served

@@ -1,0 +1,1 @@
+"""The endpoints that apps, senders of events and people call."""

@@ -1,0 +1,102 @@
+"""The application: lets clients in, finds the endpoint of a request, and turns errors into answers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.routing import Router
+
+from aiojobs_lite.errors import (
+    AiojobsError,
+    EventNotFound,
+    JobNotFound,
+    PayloadTooLarge,
+    QueueFull,
+    RunnerError,
+    StoreUnavailable,
+)
+from aiojobs_lite.handlers.group import Jobs
+from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.inngest.api.cancellations import CANCELLATION_ROUTES
+from aiojobs_lite.inngest.api.checkpoints import CHECKPOINT_ROUTES
+from aiojobs_lite.inngest.api.door import InngestRoute, check_signing_key, respond
+from aiojobs_lite.inngest.api.events import SENDING_ROUTES
+from aiojobs_lite.inngest.api.invoke import INVOKE_ROUTES
+from aiojobs_lite.inngest.api.register import REGISTER_ROUTES
+from aiojobs_lite.inngest.api.runs import RUN_ROUTES
+from aiojobs_lite.inngest.api.signals import SIGNAL_ROUTES
+from aiojobs_lite.inngest.apps import Apps
+from aiojobs_lite.inngest.call import CallSettings, Target
+from aiojobs_lite.inngest.driver import DriverSettings, HttpDriver
+from aiojobs_lite.inngest.ends import make_ends
+from aiojobs_lite.inngest.flow import FlowSettings
+from aiojobs_lite.inngest.functions import FunctionConfig
+from aiojobs_lite.inngest.gateway import HostGateway
+from aiojobs_lite.inngest.hub import Hub
+from aiojobs_lite.inngest.operations import Helpers
+from aiojobs_lite.inngest.settings import InngestSettings
+from aiojobs_lite.runner.asgi import AsgiApp
+from aiojobs_lite.runner.runner import JobRunner
+
+ROUTES: Final[tuple[InngestRoute, ...]] = (
+    *SENDING_ROUTES, *REGISTER_ROUTES, *CHECKPOINT_ROUTES, *RUN_ROUTES, *SIGNAL_ROUTES, *CANCELLATION_ROUTES,
+    *INVOKE_ROUTES,
+)  # fmt: skip
+"""Of all endpoints."""
+
+_STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
+    (JobNotFound, 404), (EventNotFound, 404), (PayloadTooLarge, 413), (QueueFull, 429),
+    (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
+)  # fmt: skip
+"""What the errors of the library are answered; the first class that fits counts."""
+
+
+def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
+    """The application of checked options."""
+    hub = Hub(runner, settings)
+    group = Jobs(deps={Hub: hub.opened})
+    flow = FlowSettings(settings.backoff, make_ends(group))
+    call = CallSettings(settings.mode, settings.signing_keys)
+    driver = partial(_driver, hub, call)
+    hub.apps = Apps(runner, settings, flow, driver, hub.now)
+    runner.register(group)
+    return application(hub)
+
+
+def _driver(hub: Hub, call: CallSettings, config: FunctionConfig) -> HttpDriver:
+    hosts, timeout = hub.settings.gateway, hub.settings.timeout
+    helpers = Helpers(hub.apps, HostGateway(hub, hosts, timeout) if hosts else None)
+    return HttpDriver(
+        Target(config.id, config.url), hub, DriverSettings(call, helpers, hub.now, hub.ask_store, timeout)
+    )
+
+
+def application(hub: Hub) -> AsgiApp:
+    """The endpoints of a hub."""
+    routes = [StarletteRoute(one.path, _served(hub, one), methods=list(one.methods)) for one in ROUTES]
+    router = Router(routes, redirect_slashes=False)
+    app = Starlette()
+    app.router = router
+    return app
+
+
+def _served(hub: Hub, route: InngestRoute) -> Any:
+    async def serve(request: Request) -> Response:
+        try:
+            if route.needs_key:
+                check_signing_key(hub, request)
+            return await route.endpoint(hub, request)
+        except ClientDisconnect:  # before the end of its body: nothing gets the answer
+            return Response(status_code=400)
+        except ApiError as error:
+            return respond(hub, {"error": error.text, **error.more}, error.status)
+        except AiojobsError as error:
+            status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+            return respond(hub, {"error": str(error)}, status)
+
+    return serve

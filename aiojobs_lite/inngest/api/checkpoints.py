@@ -1,0 +1,84 @@
+"""Checkpoints: an app stores the steps of a run while its call is still open."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiojobs_lite.durable.checkpoint import RunFence
+from aiojobs_lite.durable.operations import Operation, Recorded, RunReturned, StepPlanned, StepRaised, StepRan
+from aiojobs_lite.errors import RunTooLarge, StepError
+from aiojobs_lite.http.serving import ApiError, read_body
+from aiojobs_lite.inngest import raw_json
+from aiojobs_lite.inngest.answers import SdkOperation, operation_of
+from aiojobs_lite.inngest.api.door import InngestRoute, respond
+from aiojobs_lite.inngest.hub import Hub
+from aiojobs_lite.inngest.ids import Item, item_of_text, job_of_run
+from aiojobs_lite.inngest.operations import Answering, Helpers, Unfit, names_of, operations_of
+from aiojobs_lite.model.steps import ListSteps
+from aiojobs_lite.policy.verdict import Verdict, Wish
+from aiojobs_lite.runner.checkpoints import save_checkpoint
+
+LARGEST_CHECKPOINT_BYTES: Final = 8 * 1024 * 1024
+"""Of the body of a checkpoint: two results of steps at their largest."""
+
+_TAKEN: Final = frozenset({"StepRun", "Step", "StepPlanned", "StepFailed"})
+_RECORDED: Final = (StepRan, StepRaised, StepPlanned)
+_HELPERS: Final = Helpers()
+_LATER: Final = frozenset({"DeferAdd", "DeferAbort"})
+_END: Final = "RunComplete"
+_STALE: Final = "this call is stale: another one runs the run by now"
+
+
+async def take_checkpoint(hub: Hub, request: Request) -> Response:
+    """Stores steps of the call whose item the app names; 409 if it is stale, and then the app stops at once."""
+    body = await read_body(request, LARGEST_CHECKPOINT_BYTES)
+    try:
+        given = raw_json.members(body.decode())
+        item = item_of_text(json.loads(given["qi_id"]))
+        found = [operation_of(text) for text in raw_json.items(given["steps"])]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ApiError(400, f"this is no checkpoint: {error}") from error
+    if item is None or job_of_run(request.path_params["run"]) != item.id:
+        raise ApiError(400, "qi_id: it is not that of a call of this run")
+    operations, end = await _operations(hub, item, found)
+    try:
+        stored = await save_checkpoint(hub.runner.durables, RunFence(*item), operations, end)
+    except RunTooLarge as error:
+        raise ApiError(413, str(error)) from error
+    except StepError as error:
+        raise ApiError(400, str(error)) from error
+    if stored is None:
+        raise ApiError(409, _STALE)
+    return respond(hub, {})
+
+
+async def _operations(
+    hub: Hub, item: Item, found: list[SdkOperation]
+) -> tuple[list[Recorded], RunReturned | None]:  # fmt: skip
+    """What a checkpoint has: steps, and perhaps the end of the run."""
+    rows = await hub.durable.store.ask(ListSteps(item.id))
+    answering = Answering(item.id, "", "{}", names_of(rows), Verdict(Wish.NEVER), hub.now())
+    operations, end = list[Recorded](), None
+    for one in found:
+        if one.op == _END:
+            end = RunReturned(one.data)
+        elif one.op in _TAKEN:
+            operations += [made for made in await _made(one, answering) if isinstance(made, _RECORDED)]
+        elif one.op not in _LATER:
+            raise ApiError(400, f"{one.op!r} is no operation of a checkpoint")
+    return operations, end
+
+
+async def _made(one: SdkOperation, answering: Answering) -> list[Operation]:
+    try:
+        return list(await operations_of(one, answering, _HELPERS))
+    except Unfit as error:
+        raise ApiError(400, str(error)) from error
+
+
+CHECKPOINT_ROUTES: Final = (InngestRoute(("POST",), "/v1/checkpoint/{run}/async", take_checkpoint),)
+"""The endpoint of checkpoints."""

@@ -1,0 +1,82 @@
+"""What every endpoint works with: the hub, the errors and the shape of answers."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.inngest.hub import Hub
+
+InngestEndpoint = Callable[[Hub, Request], Awaitable[Response]]
+_JSON: Final = "application/json"
+
+
+class InngestRoute(NamedTuple):
+    """Which endpoint serves a request.
+
+    Attributes:
+        methods: The methods.
+        path: The path below the mount; `{name}` stands for one segment.
+        endpoint: It.
+        needs_key: Whether the signing key proves the client, in the mode `cloud`.
+    """
+
+    methods: tuple[str, ...]
+    path: str
+    endpoint: InngestEndpoint
+    needs_key: bool = True
+
+
+def respond(hub: Hub, content: Any, status: int = 200) -> Response:
+    """An answer of JSON. SDKs want to know which kind of server they talk to."""
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, {"x-inngest-server-kind": hub.settings.mode}, _JSON)
+
+
+def respond_listed(hub: Hub, content: Any) -> Response:
+    """An answer of the REST API: what was asked for, and when."""
+    return respond(hub, {"data": content, "metadata": {"fetched_at": None, "cached_until": None}})
+
+
+def decoded(body: bytes) -> Any:
+    """A body as JSON.
+
+    Raises:
+        ApiError: 400, if it is none.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "the body is no JSON") from None
+
+
+def check_signing_key(hub: Hub, request: Request) -> None:
+    """Checks the signing key that a client proves to have, in the mode `cloud`.
+
+    Raises:
+        ApiError: 401, if it is wrong or missing.
+    """
+    if hub.settings.is_dev:
+        return
+    keys = hub.settings.signing_keys
+    if keys is None or not keys.allows(request.headers.get("authorization")):
+        raise ApiError(401, "the signing key is wrong or missing: set INNGEST_SIGNING_KEY in the app")
+
+
+def check_event_key(hub: Hub, given: str) -> None:
+    """Checks the key of a sender of events, in the mode `cloud`.
+
+    Raises:
+        ApiError: 401, if it is wrong.
+    """
+    if hub.settings.is_dev:
+        return
+    is_right = [hmac.compare_digest(given.encode(), key.encode()) for key in hub.settings.event_keys]
+    if not any(is_right):
+        raise ApiError(401, "the event key is wrong or missing: set INNGEST_EVENT_KEY in the app", more={"status": 401})

@@ -1,0 +1,50 @@
+"""Events: an app, a browser or a person sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.errors import AiojobsError
+from aiojobs_lite.http.serving import read_body
+from aiojobs_lite.inngest.api.door import InngestRoute, check_event_key, decoded, respond
+from aiojobs_lite.inngest.events import to_stored
+from aiojobs_lite.inngest.hub import Hub
+from aiojobs_lite.inngest.ids import event_id, seeded_id
+from aiojobs_lite.runner.events import MOST_EVENTS, EventToSend
+from aiojobs_lite.sizes import LARGEST_REQUEST_BYTES
+
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+async def take_events(hub: Hub, request: Request) -> Response:
+    """Takes events: one, or a list. Those before a bad one are taken, and none behind it."""
+    check_event_key(hub, request.path_params["key"])
+    body = await read_body(request, LARGEST_REQUEST_BYTES)
+    is_form = request.headers.get("content-type", "").startswith(_FORM)
+    given: Any = dict(parse_qsl(body.decode(errors="replace"))) if is_form else decoded(body)
+    found = [given] if isinstance(given, Mapping) else given
+    if not isinstance(found, list) or len(found) > MOST_EVENTS:
+        return respond(hub, {"ids": [], "status": 400, "error": f"an event, or a list of at most {MOST_EVENTS:,}"}, 400)
+    seed = request.headers.get("x-inngest-event-id-seed")
+    events, problem = list[EventToSend](), None
+    for place, one in enumerate(found, 1):
+        try:
+            events.append(to_stored(one, default_id=seed and seeded_id(seed, place)))
+        except (AiojobsError, ValueError) as error:
+            problem = str(error)
+            break
+    sent = await hub.runner.events.send_many(events) if events else []
+    ids = [event_id(to_micros(one.sent_at), one.number) for one in sent]
+    if problem is not None:
+        return respond(hub, {"ids": ids, "status": 400, "error": problem}, 400)
+    return respond(hub, {"ids": ids, "status": 200})
+
+
+SENDING_ROUTES: Final = (InngestRoute(("POST",), "/e/{key}", take_events, needs_key=False),)
+"""The endpoint of events."""

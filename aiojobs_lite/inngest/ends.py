@@ -1,0 +1,76 @@
+"""The events of the ends of runs: `inngest/function.finished`, `.failed` and `.cancelled`, each once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.errors import JobNotFound
+from aiojobs_lite.handlers.context import injected
+from aiojobs_lite.handlers.group import Jobs
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.inngest.events import to_stored
+from aiojobs_lite.inngest.flow import run_events
+from aiojobs_lite.inngest.ids import run_id
+from aiojobs_lite.inngest.run_errors import error_of_run
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.runner.events import EventToSend
+from aiojobs_lite.runner.runner import JobRunner
+
+RUN_FINISHED: Final = "inngest/function.finished"
+RUN_FAILED: Final = "inngest/function.failed"
+RUN_CANCELLED: Final = "inngest/function.cancelled"
+ENDED: Final = "inngest.ended"
+"""The job type that sends the events of a run's end."""
+
+_STATUSES: Final = {Status.COMPLETED: "Completed", Status.DEAD: "Failed", Status.CANCELLED: "Cancelled"}
+_BESIDES: Final = {Status.DEAD: RUN_FAILED, Status.CANCELLED: RUN_CANCELLED}
+_BACKOFF: Final = Backoff(base="1s", cap="5m")
+_MOST_ATTEMPTS: Final = 100
+
+
+def make_ends(group: Jobs) -> JobType[..., Any]:
+    """Adds the job types that send the events of ends to a group; returns the one that takes the id of a run.
+
+    Args:
+        group: The group of the application.
+    """
+
+    @group.job(name=ENDED, max_attempts=_MOST_ATTEMPTS, backoff=_BACKOFF)
+    async def ended(job_id: int, *, runner: JobRunner = injected) -> None:
+        try:
+            job = await runner.jobs.get(job_id)
+        except JobNotFound:  # it was deleted meanwhile
+            return
+        events = events_of_end(job) if job.is_finished else []
+        if events:
+            await runner.events.send_many(events)
+
+    return ended
+
+
+def events_of_end(job: Job) -> list[EventToSend]:
+    """The events of a run's end; none for a run that such an event has started: it would not end."""
+    sent = run_events(job.payload)
+    if sent[0].get("name") in {RUN_FINISHED, RUN_FAILED, RUN_CANCELLED}:
+        return []
+    run = run_id(to_micros(job.created_at), job.id)
+    data: dict[str, Any] = {"function_id": job.type, "run_id": run, "event": sent[0], "events": sent}
+    data |= {"result": job.result} if job.status is Status.COMPLETED else {"error": _error_of(job)}
+    correlation = sent[0]["data"].get("_inngest", {}).get("correlation_id")
+    if correlation is not None:
+        data["correlation_id"] = correlation
+    finished = {**data, "_inngest": {"status": _STATUSES[job.status]}}
+    found = [{"name": RUN_FINISHED, "id": f"{run}:finished", "data": finished}]
+    if job.status in _BESIDES:
+        found.append({"name": _BESIDES[job.status], "id": run, "data": data})
+    return [to_stored(one, is_own=True) for one in found]
+
+
+def _error_of(job: Job) -> dict[str, Any]:
+    """What made a run fail, in exactly the fields that functions get."""
+    error: dict[str, Any] = json.loads(error_of_run(job))
+    details = (job.history[-1].details if job.history else None) or {}
+    return {"error": details.get("error") or error["message"], **error}

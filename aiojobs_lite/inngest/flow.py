@@ -1,0 +1,249 @@
+"""The job type of a function: what its configuration asks for, by the library's own flow control."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.durable.driver import Driver
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.event import Event, Listening
+from aiojobs_lite.handlers.flow import Flow
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.inngest.cancelling import cancels_of
+from aiojobs_lite.inngest.events import from_memo, memo_text
+from aiojobs_lite.inngest.expressions import Expression
+from aiojobs_lite.inngest.functions import Concurrency, EventTrigger, FunctionConfig, PerPeriod
+from aiojobs_lite.inngest.ids import fresh
+from aiojobs_lite.limits import Fixed, Limit, Rate
+from aiojobs_lite.model.debounce import Debounce
+from aiojobs_lite.model.events import fits
+from aiojobs_lite.model.keys import Scalar
+from aiojobs_lite.model.micro_batch import Batch
+from aiojobs_lite.model.throttle import Throttle
+from aiojobs_lite.model.unique import Unique
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.runner.context import current_job
+from aiojobs_lite.runner.driven import driven
+from aiojobs_lite.sizes import LARGEST_DRIVEN_RESULT_BYTES
+
+EVENT: Final = "event"
+"""The argument of a run that one event started."""
+
+EVENTS: Final = "events"
+"""The argument of a run that several started."""
+
+INVOKED: Final = "inngest/function.invoked"
+"""The name of the event of a run that no event of its triggers has started."""
+
+_NO_EVENT: Final = {"id": "", "name": INVOKED, "data": {}, "sent_at": 0}  # of a job that a program enqueues itself
+_MICROS: Final = 1_000  # in a millisecond
+
+_LARGEST_EVENT_BYTES: Final = 3 * 1024 * 1024
+_LARGEST_BATCH_BYTES: Final = 10 * 1024 * 1024
+_ROUND_IT_BYTES: Final = 16 * 1024  # id, name and instant of an event beside its data
+_LONGEST_KEY_CHARS: Final = 200  # a longer one is hashed
+_FEWEST_GATHERED: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSettings:
+    """What the functions of all apps have alike.
+
+    Attributes:
+        backoff: The waits between the attempts of a step, or of the code between steps.
+        ended: What is enqueued for a run that died.
+    """
+
+    backoff: Backoff
+    ended: JobType[..., Any]
+
+
+def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) -> JobType[..., Any]:
+    """The job type whose jobs are the runs of a function.
+
+    Raises:
+        InvalidOption: If something cannot be honoured, with the reason.
+    """
+    has_several = is_batch(config)
+    options: dict[str, Any] = {
+        "name": config.id,
+        "max_attempts": config.max_attempts,
+        "backoff": settings.backoff,
+        "largest_payload": (_LARGEST_BATCH_BYTES if has_several else _LARGEST_EVENT_BYTES) + _ROUND_IT_BYTES,
+        "largest_result": LARGEST_DRIVEN_RESULT_BYTES,
+        "keep_result": True,
+        "on_dead": settings.ended,
+        "limits": _limits(config) or None,
+        "expires": config.start_within,
+        **_rule(config),
+    }
+    job_type: JobType[..., Any] = JobType(_handler(driver, settings.ended, has_several=has_several), **options)
+    cancels = cancels_of(config)
+    if cancels is not None:
+        flow = replace(job_type.how.flow or Flow(), cancels=cancels)
+        job_type.how = replace(job_type.how, flow=flow)
+    if config.events:
+        kind = BatchListening if has_several else Listening
+        patterns = tuple(dict.fromkeys([trigger.event for trigger in config.events]))
+        when = _condition(config.events)
+        job_type.listening = kind(patterns, when, EVENTS if has_several else EVENT, Event[Any])
+    return job_type
+
+
+class BatchListening(Listening):
+    """What starts a function that takes several events: each event is an item of its jobs."""
+
+    __slots__ = ()
+
+    def payload(self, memo: str) -> str:
+        """See `Listening`."""
+        return f'{{"{EVENTS}":[{memo}]}}'
+
+
+def is_batch(config: FunctionConfig) -> bool:
+    """Whether a run of a function takes several events."""
+    return config.batch is not None and config.batch.size >= _FEWEST_GATHERED
+
+
+def _handler(driver: Driver, ended: JobType[..., Any], *, has_several: bool) -> Callable[..., Any]:
+    run = driven(driver)
+
+    async def run_of_event(event: Any = None) -> Any:  # noqa: ARG001  # the driver is given the payload as it came
+        result = await run()
+        context = current_job()
+        if context is not None:
+            context.enqueue_with_end(ended, context.id)
+        return result
+
+    async def run_of_events(events: list[Any]) -> Any:  # noqa: ARG001
+        return await run_of_event()
+
+    return run_of_events if has_several else run_of_event
+
+
+def _condition(triggers: Sequence[EventTrigger]) -> Callable[[Event[Any]], bool] | None:
+    """Whether an event of a fitting name starts the function; None: each does."""
+    if all(trigger.expression is None for trigger in triggers):
+        return None
+
+    def starts(event: Event[Any]) -> bool:
+        memo = {"id": event.id, "name": event.name, "data": event.data, "sent_at": to_micros(event.sent_at)}
+        sent = {EVENT: from_memo(memo)}
+        fitting = [trigger.expression for trigger in triggers if fits(trigger.event, event.name)]
+        return any(expression is None or expression.matches(sent) for expression in fitting)
+
+    return starts
+
+
+def run_events(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The events of the arguments of a run, as functions get them."""
+    memos = arguments.get(EVENTS) or [arguments.get(EVENT) or _NO_EVENT]
+    return [from_memo(one) for one in memos]
+
+
+def payload_of(config: FunctionConfig, memo: str) -> str:
+    """The arguments of a run that is started with an event, as JSON; see `model.events.memo_of`."""
+    return f'{{"{EVENTS}":[{memo}]}}' if is_batch(config) else f'{{"{EVENT}":{memo}}}'
+
+
+def invoked(config: FunctionConfig, given: Mapping[str, Any], sent_at: int) -> dict[str, Any]:
+    """The arguments of a run that is started without an event of its triggers.
+
+    Args:
+        config: The function.
+        given: What it is given: `data`, `user`, `v`, `meta`, and perhaps the id of the event.
+        sent_at: Now, in microseconds.
+    """
+    event = {"id": fresh(sent_at // _MICROS), **given, "name": INVOKED}
+    memo = json.loads(memo_text(event, sent_at))
+    return {EVENTS: [memo]} if is_batch(config) else {EVENT: memo}
+
+
+def key_function(expression: Expression | None, name: str, default: str) -> Callable[[Mapping[str, Any]], Scalar]:
+    """Makes the key of a run by an expression; all runs have the same one without.
+
+    Args:
+        expression: The expression, or None.
+        name: Its name, in errors.
+        default: The field of an event that keeps it apart where the expression yields `false`: no limit counts it.
+    """
+
+    def key(arguments: Mapping[str, Any]) -> Scalar:
+        if expression is None:
+            return ""
+        event = run_events(arguments)[0]
+        value = expression.value({EVENT: event})
+        return f"~{event.get(default)}" if value is False else _scalar(value)
+
+    key.__name__ = name
+    return key
+
+
+def _scalar(value: Any) -> Scalar:
+    """A value of JSON as a key: numbers that are the same are the same key."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool | int) or value is None:
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_KEY_CHARS else hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _limits(config: FunctionConfig) -> list[Limit | Rate]:
+    found: list[Limit | Rate] = [_limit(config.id, place, one) for place, one in enumerate(config.concurrency)]
+    if config.throttle is not None:
+        throttle, name = config.throttle, _named(config.id, "throttle")
+        most = throttle.limit + max(throttle.burst - 1, 0)
+        found.append(Rate(most, per=throttle.period, key=_limit_key(throttle.key, "throttle"), name=name))
+    return found
+
+
+def _limit(function: str, place: int, one: Concurrency) -> Limit:
+    name = _named(function, f"concurrency {place + 1}" if place else "concurrency")
+    if one.scope != "fn":
+        name = _named(one.scope, "" if one.key is None else one.key.text)
+    return Limit(one.limit, key=_limit_key(one.key, "concurrency"), name=name)
+
+
+def _limit_key(expression: Expression | None, name: str) -> Any:
+    return Fixed(name, "") if expression is None else key_function(expression, name, "id")
+
+
+def _named(first: str, second: str) -> str:
+    """The name of a limit, in as many characters as it may have."""
+    name = f"{first}: {second}"
+    return name if len(name) <= _LONGEST_KEY_CHARS else f"{name[:100]} {hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _rule(config: FunctionConfig) -> dict[str, Any]:
+    """The one rule about runs of the same key.
+
+    Raises:
+        InvalidOption: If there are several.
+    """
+    rules: dict[str, dict[str, Any]] = {}
+    if is_batch(config) and config.batch is not None:
+        key = key_function(config.batch.key, "batch", "id") if config.batch.key is not None else None
+        rules["batchEvents"] = {"batch": Batch(config.batch.size, max_wait=config.batch.timeout, key=key)}
+    if config.debounce is not None:
+        one = config.debounce
+        key = key_function(one.key, "debounce", "id")
+        rules["debounce"] = {"debounce": Debounce(one.period, max_wait=one.timeout, key=key)}
+    if config.rate_limit is not None:
+        rules["rateLimit"] = {"throttle": _throttle(config.id, config.rate_limit)}
+    if config.singleton is not None and config.singleton.mode == "skip":
+        rules["singleton"] = {"unique": Unique(key_function(config.singleton.key, "singleton", "id"))}
+    if len(rules) > 1:
+        raise InvalidOption(config.id, " and ".join(rules), "one of these: both say what becomes of events of one key")
+    return next(iter(rules.values()), {})
+
+
+def _throttle(function: str, limit: PerPeriod) -> Throttle:
+    if limit.limit > 1:
+        raise InvalidOption(f"{function}.rateLimit.limit", limit.limit, "1: more are not counted here; use throttle")
+    return Throttle(limit.period, key=key_function(limit.key, "rateLimit", "id"))

@@ -1,0 +1,116 @@
+"""The apps of a database: known after a restart, asked to register themselves, and logged while they are away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from aiojobs_lite import JobRunner
+from aiojobs_lite.inngest import inngest_app
+from aiojobs_lite.testing import JobKit
+from tests.helpers.endpoints import Received, endpoint, reply
+from tests.helpers.inngest import sdk
+from tests.helpers.inngest_app import shop
+from tests.helpers.waiting import until
+
+
+def functions(url: str, *names: str) -> dict[str, Any]:
+    """A registration of an app with functions, each started by the event of its name."""
+    listed = [
+        {
+            "id": f"shop-{name}", "name": name, "triggers": [{"event": f"shop/{name}"}],
+            "steps": {"step": {"runtime": {"type": "http", "url": url}}},
+        }
+        for name in names
+    ]  # fmt: skip
+    return {"appName": "shop", "url": url, "functions": listed}
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[tuple[JobRunner, httpx.AsyncClient]]:
+    """A runner on a file in a folder, and a client of its application."""
+    runner = JobRunner(folder / "jobs.db", durability="normal")
+    app = inngest_app(runner, mode="dev", look_every=0.1)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inngest.test")
+    async with runner, client:
+        yield runner, client
+
+
+async def test_what_is_registered_is_known_after_a_restart(tmp_path: Path) -> None:
+    async with endpoint(sdk(200, {"a": 1})) as server:
+        async with served(tmp_path) as (_, client):
+            answer = await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "pay"))
+            assert answer.json()["ok"]
+        async with served(tmp_path) as (runner, _):
+            await until(lambda: "shop-pay" in runner.stats().by_type)
+            sent = await runner.send("shop/pay", {})
+            assert await sent.handles[0].result(10) == {"a": 1}
+
+
+async def test_a_registration_in_one_runner_reaches_another_one_of_the_database(tmp_path: Path) -> None:
+    async with endpoint(sdk(200, {"a": 1})) as server, served(tmp_path) as (_, client), served(tmp_path) as (other, _):
+        await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "pay"))
+        await until(lambda: "shop-pay" in other.stats().by_type)
+        await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "mail"))
+        await until(lambda: "shop-mail" in other.stats().by_type)
+
+
+async def test_an_app_is_asked_to_register_and_logged_once_while_it_is_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "aiojobs_lite.inngest")
+    methods = list[str]()
+    answers = iter([reply(500, b"broken"), reply(500, b"broken")])
+
+    async def answer(received: Received, writer: Any) -> None:
+        methods.append(received.method)
+        writer.write(next(answers, reply(200)))
+
+    async with endpoint(answer) as server:
+        url = f"{server.url}/api/inngest"
+        runner = JobRunner(":memory:")
+        inngest_app(runner, mode="dev", apps=[url], look_every=0.1)
+        async with runner:
+            await until(lambda: len(methods) >= 4)
+            await until(lambda: any("is back" in record.getMessage() for record in caplog.records))
+    assert set(methods) == {"PUT"}
+    lines = [record.getMessage() for record in caplog.records if record.name == "aiojobs_lite.inngest"]
+    assert [line for line in lines if url in line] == [
+        f"app {url} did not register itself: it answered 500: broken; it is asked again each 0.1 s",
+        f"app {url} is back",
+    ]
+
+
+async def test_an_app_that_cannot_be_reached_keeps_no_other_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    async with endpoint(reply(200)) as server:
+        runner = JobRunner(":memory:")
+        inngest_app(runner, mode="dev", apps=["http://127.0.0.1:1/x", f"{server.url}/x"], look_every=0.1)
+        async with runner:
+            await until(lambda: len(server.received) >= 2)
+    assert "http://127.0.0.1:1/x did not register itself" in caplog.text
+
+
+async def test_a_cron_trigger_is_a_schedule_that_comes_and_goes_with_it(job_kit: JobKit) -> None:
+    def script(body: Mapping[str, Any]) -> bytes:
+        return sdk(200, body["event"])
+
+    async with shop(job_kit, script) as made:
+        crons = [{"cron": "TZ=Europe/Berlin 0 9 * * *"}, {"cron": "*/5 * * * *", "jitter": "30s"}]
+        await made.register(made.function(triggers=crons))
+        found = await made.runner.schedules.list()
+        assert [(one.name, one.expression, one.tz) for one in found] == [
+            ("shop-pay 1", "0 9 * * *", "Europe/Berlin"), ("shop-pay 2", "*/5 * * * *", "UTC"),
+        ]  # fmt: skip
+        await made.runner.schedules.run_now("shop-pay 1")
+        await made.runner.run_until_idle()
+        assert (await made.job()).result["name"] == "inngest/scheduled.timer"
+        await made.register(made.function(triggers=crons[:1]))
+        assert [one.name for one in await made.runner.schedules.list()] == ["shop-pay 1"]
+        await made.register()
+        assert await made.runner.schedules.list() == []

@@ -1,0 +1,65 @@
+"""The events of the ends of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiojobs_lite.testing import JobKit
+from tests.helpers.inngest import operation, sdk
+from tests.helpers.inngest_app import returns, shop
+
+FINISHED, FAILED, CANCELLED = (f"inngest/function.{word}" for word in ("finished", "failed", "cancelled"))
+
+
+async def test_a_run_that_completes_sends_its_result_once(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns({"a": 1})) as made:
+        await made.register(made.function())
+        run = await made.run(n=1)
+        (end,) = await made.ends(FINISHED, FAILED, CANCELLED)
+        assert (end["name"], end["function_id"], end["run_id"]) == (FINISHED, "shop-pay", run["run_id"])
+        assert (end["result"], end["event"]["data"], len(end["events"])) == ({"a": 1}, {"n": 1}, 1)
+
+
+async def test_a_run_that_fails_sends_what_made_it_fail_and_starts_its_failure_handler(job_kit: JobKit) -> None:
+    def script(body: Mapping[str, Any]) -> bytes:
+        if body["ctx"]["fn_id"] == "shop-pay-failure":
+            return sdk(200, body["event"]["data"]["error"])
+        return sdk(400, {"name": "Broken", "message": "no", "stack": "at a"}, x_inngest_no_retry="true")
+
+    async with shop(job_kit, script) as made:
+        trigger = {"event": FAILED, "expression": "event.data.function_id == 'shop-pay'"}
+        await made.register(made.function(), made.function("pay-failure", triggers=[trigger]))
+        run = await made.run(n=1)
+        assert run["status"] == "Failed"
+        finished, failed = (await made.ends(FINISHED, FAILED))[:2]
+        assert {finished["name"], failed["name"]} == {FINISHED, FAILED}
+        assert (failed["error"]["name"], failed["error"]["message"]) == ("Broken", "no")
+        handled = await made.job("shop-pay-failure")
+        assert handled.result["message"] == "no"
+
+
+async def test_the_end_of_a_failure_handler_sends_nothing(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns({})) as made:
+        await made.register(made.function("end", triggers=[{"event": FINISHED}]), made.function())
+        await made.run(n=1)
+        assert [end["function_id"] for end in await made.ends(FINISHED)] == ["shop-pay"]
+
+
+async def test_a_run_that_is_redriven_sends_its_new_end(job_kit: JobKit) -> None:
+    answers = iter([sdk(400, {"name": "E", "message": "no"}, x_inngest_no_retry="true"), sdk(200, {"a": 1})])
+    async with shop(job_kit, lambda _: next(answers)) as made:
+        await made.register(made.function())
+        await made.run(n=1)
+        job = await made.job()
+        await made.runner.jobs.redrive(job.id)
+        await job_kit.run_to_end()
+        assert (await made.job()).result == {"a": 1}
+
+
+async def test_a_run_that_waits_ends_no_run(job_kit: JobKit) -> None:
+    async with shop(job_kit, lambda _: sdk(206, [operation("Sleep", "a", name="1h")])) as made:
+        await made.register(made.function())
+        await made.send()
+        await made.runner.run_until_idle()
+        assert await made.ends(FINISHED, FAILED, CANCELLED) == []

@@ -1,0 +1,142 @@
+"""What the configuration of a function makes of its job type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.testing import JobKit
+from tests.helpers.inngest import operation, sdk
+from tests.helpers.inngest_app import Shop, returns, shop
+
+
+async def started(made: Shop, *data: dict[str, Any]) -> list[int]:
+    """How many runs each event has started."""
+    events = [await made.send(**one) for one in data]
+    return [len(await made.runs_of(event)) for event in events]
+
+
+async def lanes(made: Shop, **more: Any) -> list[str]:
+    await made.register(made.function(**more))
+    for data in ({"user": "a"}, {"user": "b"}, {"user": "a"}):
+        await made.send(**data)
+    return [str(job.lane) for job in await made.runner.jobs.list(type="shop-pay")]
+
+
+async def test_a_trigger_with_an_expression_starts_what_it_fits(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function(triggers=[{"event": "shop/*", "expression": "event.data.n > 1"}]))
+        assert await started(made, {"n": 1}, {"n": 2}, {}) == [0, 1, 0]
+
+
+async def test_concurrency_counts_calls_by_the_key_of_an_expression(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        found = await lanes(made, concurrency=[{"limit": 2, "key": "event.data.user"}])
+        assert len(set(found)) == 2
+
+
+async def test_a_key_that_is_false_is_counted_by_no_limit(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        found = await lanes(made, concurrency={"limit": 1, "key": "event.data.user == 'b'"})
+        assert len(set(found)) == 3  # those of a have each a key of their own
+
+
+async def test_a_limit_of_the_account_is_shared_and_has_one_value(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        limit = {"limit": 2, "key": '"mails"', "scope": "account"}
+        assert (await made.register(made.function(concurrency=limit))).status_code == 200
+        other = await made.register(made.function("b", concurrency={**limit, "limit": 3}), app="b")
+        assert (other.status_code, "what other job types share" in other.text) == (400, True)
+
+
+async def test_idempotency_starts_one_run_a_day_for_a_key(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function(idempotency="event.data.user"))
+        await started(made, {"user": "a"}, {"user": "a"}, {"user": "b"})
+        assert len(await made.runner.jobs.list(type="shop-pay")) == 2
+
+
+async def test_a_debounced_function_runs_once_with_the_last_event(job_kit: JobKit) -> None:
+    async with shop(job_kit, lambda body: sdk(200, body["event"]["data"])) as made:
+        await made.register(made.function(debounce={"period": "10s", "key": "event.data.user"}))
+        for n in range(3):
+            await made.send(user="a", n=n)
+        await job_kit.run_to_end()
+        (job,) = await made.runner.jobs.list(type="shop-pay")
+        assert job.result == {"user": "a", "n": 2}
+
+
+async def test_a_batch_is_one_run_of_several_events(job_kit: JobKit) -> None:
+    async with shop(job_kit, lambda body: sdk(200, [one["data"]["n"] for one in body["events"]])) as made:
+        await made.register(made.function(batchEvents={"maxSize": 2, "timeout": "10s"}))
+        for n in range(3):
+            await made.send(n=n)
+        await job_kit.run_to_end()
+        found = [job.result for job in await made.runner.jobs.list(type="shop-pay")]
+        assert sorted(found) == [[0, 1], [2]]
+
+
+def waits(_: object) -> bytes:
+    """Each call sleeps."""
+    return sdk(206, [operation("Sleep", "a", name="1h")])
+
+
+async def test_a_singleton_is_skipped_while_one_runs(job_kit: JobKit) -> None:
+    async with shop(job_kit, waits) as made:
+        await made.register(made.function(singleton={"mode": "skip", "key": "event.data.user"}))
+        for user in ("a", "a", "b"):
+            await made.send(user=user)
+            await made.runner.run_until_idle()
+        assert len(await made.runner.jobs.list(type="shop-pay")) == 2
+
+
+async def test_a_singleton_is_replaced_by_the_next_of_its_key(job_kit: JobKit) -> None:
+    async with shop(job_kit, waits) as made:
+        await made.register(made.function(singleton={"mode": "cancel", "key": "event.data.user"}))
+        for user in ("a", "b", "a"):
+            await made.send(user=user)
+            await made.runner.run_until_idle()
+        found = [job.status for job in await made.runner.jobs.list(type="shop-pay")]
+        assert found == ["pending", "pending", "cancelled"]
+
+
+async def test_an_event_cancels_the_runs_that_its_expression_fits(job_kit: JobKit) -> None:
+    async with shop(job_kit, waits) as made:
+        cancel = [{"event": "shop/gone", "if": "event.data.user == async.data.user"}]
+        await made.register(made.function(cancel=cancel))
+        for user in ("a", "b"):
+            await made.send(user=user)
+        await made.runner.run_until_idle()
+        await made.send("shop/gone", user="a")
+        found = [job.status for job in await made.runner.jobs.list(type="shop-pay")]
+        assert found == ["pending", "cancelled"]
+
+
+async def test_a_run_that_does_not_begin_in_time_is_cancelled(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function(timeouts={"start": "10s"}))
+        await made.runner.types.pause("shop-pay")
+        await made.send()
+        job_kit.clock.advance(11)
+        await made.runner.types.resume("shop-pay")
+        await job_kit.run_to_end()
+        assert (await made.job()).status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"singleton": {"mode": "skip"}, "debounce": {"period": "5s"}}, "both say what becomes of events"),
+        ({"rateLimit": {"limit": 5, "period": "1h"}}, "use throttle"),
+        ({"cancel": [{"event": "a", "if": "async.data.n > 5"}]}, "equalities of fields"),
+        ({"cancel": [{"event": "a", "timeout": "1h"}]}, "until it ends"),
+        ({"singleton": {"mode": "cancel", "key": "size(event.data.a)"}}, "a field of the event"),
+    ],
+)
+async def test_what_cannot_be_honoured_is_refused_with_the_reason(
+    job_kit: JobKit, more: dict[str, Any], words: str
+) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        answer = await made.register(made.function(**more))
+        assert (answer.status_code, words in answer.text) == (400, True), answer.text
