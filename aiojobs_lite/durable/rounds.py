@@ -88,7 +88,7 @@ class Rounds:
                 await self._go_on(going)
                 ended, _ = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
                 end = self._end_of(ended, going)
-            if isinstance(end, RunRaised) and end.verdict.wish not in _FINAL:
+            if isinstance(end, RunRaised) and _is_tried_again(end):
                 end = await self._answered(going) or self._in_time(end)
         finally:
             for task in going:
@@ -129,13 +129,12 @@ class Rounds:
 
     def _end_of(self, ended: Iterable[asyncio.Task[RunEnd | None]], going: Going) -> RunEnd | None:
         """Takes the branches that have come to their end; returns the end of the run, if it is that."""
-        found: RunEnd | None = None
+        ends: list[RunEnd] = []
         for task in ended:
             name, end = going.pop(task), task.result()
             self._is_asked |= name in self._begun and self._sets.is_raced(self._begun[name])
-            if not isinstance(found, RunReturned):
-                found = end or found
-        return found
+            ends += [] if end is None else [end]
+        return min(ends, key=_is_tried_again, default=None)
 
     async def _answered(self, going: Going) -> RunEnd | None:
         """An attempt that failed beside calls for steps in race: what these come to is stored before it ends."""
@@ -235,7 +234,7 @@ class Rounds:
         if not self._ledger.is_last(raised, attempt):
             await self._ledger.record(StepRaised(name, raised.failure, raised.verdict, attempts=attempt))
             return None
-        if raised.verdict.wish in _FINAL:
+        if not _is_tried_again(raised):
             return raised
         why = _USED_UP.format(raised.failure.error_type, name)
         return RunRaised(raised.failure, Verdict(Wish.NEVER, why))
@@ -304,11 +303,16 @@ class Rounds:
 
     @property
     def _deadline(self) -> StepRow | None:
-        return self._ledger.memos.latest(RUN_DEADLINE)
+        return None if self.size.limits.seconds is None else self._ledger.memos.latest(RUN_DEADLINE)
 
     @property
     def _stored_end(self) -> RunReturned | None:
         return end_of(self._ledger.memos.latest(RUN_END))
+
+
+def _is_tried_again(end: RunEnd) -> bool:
+    """Whether an end is that of an attempt alone, of what is called for again."""
+    return isinstance(end, RunRaised) and end.verdict.wish not in _FINAL
 
 
 def _open(rows: Iterable[StepRow]) -> list[StepRow]:
