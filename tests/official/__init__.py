@@ -1,5 +1,5 @@
-"""The official suites of the QStash clients, unchanged, against the app of this library.
+"""The official suites of the clients of QStash and of Inngest, unchanged, against the apps of this library.
 
-`python -m tests.official qstash-py` fetches a suite, runs it and prints its counts; so does `qstash-js`.
-Nothing of a suite is kept in this repository.
+`python -m tests.official qstash-py` fetches a suite, runs it and prints its counts; so do `qstash-js`, `inngest-py` and
+`inngest-js`. Nothing of a suite is kept in this repository.
 """

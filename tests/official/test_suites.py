@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.official.suites import SUITES, Counts, counted
+from tests.official.suite import Counts, Part, counted
+from tests.official.suites import SUITES
 
 REPORT = """<?xml version="1.0"?>
 <testsuites name="bun test" tests="4"><testsuite name="src/a.test.ts"><testsuite name="group">
@@ -20,11 +21,13 @@ REPORT = """<?xml version="1.0"?>
 def test_what_did_not_pass_is_named(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(REPORT)
-    assert counted(report) == Counts(2, 1, ("src/a.test.ts: fails", "tests.test_b: breaks"))
+    assert counted(report) == Counts(2, 1, ("src/a.test.ts: fails", "tests.test_b: breaks: in a fixture"))
 
 
 def test_the_bars_are_those_of_the_reference() -> None:
     assert {name: [part.bar for part in suite.parts] for name, suite in SUITES.items()} == {
         "qstash-py": [91],
         "qstash-js": [132, 3],
+        "inngest-py": [261],
+        "inngest-js": [200],
     }

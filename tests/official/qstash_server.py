@@ -1,4 +1,4 @@
-"""The server that a suite is run against: the app, its runner and a new database, in this process."""
+"""The server that a suite of QStash is run against: the app, its runner and a new database, in this process."""
 
 from __future__ import annotations
 
