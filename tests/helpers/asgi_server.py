@@ -14,19 +14,19 @@ from tests.helpers.waiting import until
 
 
 @asynccontextmanager
-async def served(app: Any, port: int = 0) -> AsyncIterator[str]:
+async def served(app: Any, listening: socket.socket | None = None) -> AsyncIterator[str]:
     """Serves an ASGI application by uvicorn; gives its address, such as `http://127.0.0.1:5000`.
 
     Args:
         app: The application.
-        port: Its port; 0: one that is free.
+        listening: The socket that it gets its clients from; None: one on a port that is free. It is closed at the end.
     """
-    with socket.create_server(("127.0.0.1", port)) as listening:
+    with listening or socket.create_server(("127.0.0.1", 0)) as opened:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5))
-        task = asyncio.create_task(server.serve([listening]))
+        task = asyncio.create_task(server.serve([opened]))
         try:
             await until(lambda: server.started or task.done())
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"http://127.0.0.1:{opened.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task

@@ -135,7 +135,7 @@ class _Root:
         return event and {"idempotencyKey": event.id, "name": event.name, "raw": event.raw}
 
 
-def _trace(run: TracedRun, _info: Any, preview: bool = False) -> dict[str, Any]:  # noqa: ARG001, FBT001, FBT002
+def _trace(run: TracedRun, _info: Any, preview: bool = False) -> dict[str, Any]:
     ended = run.ended_with is not None
     steps = [
         _span(step.name, f"{run.id}/{at}", "COMPLETED", step.output != Output()) for at, step in enumerate(run.steps)
@@ -143,7 +143,7 @@ def _trace(run: TracedRun, _info: Any, preview: bool = False) -> dict[str, Any]:
     return {**_span("run", run.id, run.status, ended), "childrenSpans": steps}
 
 
-def _span(name: str, output_id: str, status: str, ended: bool) -> dict[str, Any]:  # noqa: FBT001
+def _span(name: str, output_id: str, status: str, ended: bool) -> dict[str, Any]:
     return {
         "name": name, "stepID": None, "spanID": output_id, "status": status,
         "outputID": output_id if ended else None, "metadata": [], "childrenSpans": [],

@@ -1,6 +1,7 @@
 """The suite of the Inngest SDK in TypeScript: the core of its tests of integration.
 
-Its other parts are about what the app does not speak: `connect`, `defer`, `durableEndpoints`, `scorer`, `scoring`, `traces`.
+Its other parts are about what the app does not speak: `connect`, `defer`, `durableEndpoints`, `scorer`, `scoring` and
+`traces`.
 """
 
 from __future__ import annotations

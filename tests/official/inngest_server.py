@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ async def serving(folder: Path) -> AsyncIterator[dict[str, str]]:
     # The suites start their server with `--retry-interval 1`, and ask a model that runs beside them.
     app = inngest_app(runner, mode="dev", backoff=Backoff(base="1s", cap="1s"), gateway=["127.0.0.1", "localhost"])
     with_traces = Starlette(routes=[graphql_route(RunnerReader(runner)), Mount("/", app)])
-    async with runner, served(with_traces, port=PORT):
+    async with runner, served(with_traces, socket.create_server(("127.0.0.1", PORT))):
         yield {
             **{name: value for name, value in unmeasured().items() if "INNGEST" not in name},
             "DEV_SERVER_ENABLED": "0",

@@ -10,8 +10,8 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import EventNotFound, JobNotFound
 from aiojobs_lite.inngest.events import from_memo
 from aiojobs_lite.inngest.ids import BOOKKEEPING, job_of_run, number_of, run_id, shown_name
-from aiojobs_lite.steps import JobStep
 from aiojobs_lite.runner.steps import LONGEST_SHOWN_RESULT_CHARS
+from aiojobs_lite.steps import JobStep
 from tests.official.graphql import Output, TracedEvent, TracedRun, TracedStep
 
 _STATUSES: Final = {Status.COMPLETED: "COMPLETED", Status.DEAD: "FAILED", Status.CANCELLED: "CANCELLED"}
@@ -42,7 +42,13 @@ class RunnerReader:
         events = [json.dumps(from_memo(memo)) for memo in job.payload.get("events") or [job.payload["event"]]]
         status = _STATUSES.get(job.status, "RUNNING")
         error = _error_of(job)
-        output = Output() if not job.is_finished else Output(job.result_json or "null") if error is None else Output(error=error)
+        output = (
+            Output()
+            if not job.is_finished
+            else Output(job.result_json or "null")
+            if error is None
+            else Output(error=error)
+        )
         ended_with = None if not job.is_finished else job.result_json if error is None else json.dumps(error)
         return TracedRun(run_id, status, output, ended_with, events, steps)
 
@@ -57,7 +63,9 @@ class RunnerReader:
         found = await self._runner.jobs.get_many([job for job, name in started.items() if not name.startswith(_OWN)])
         memo = {"id": event.id, "name": event.name, "data": json.loads(event.data_json)}
         raw = json.dumps(from_memo({**memo, "sent_at": to_micros(event.sent_at)}))
-        return TracedEvent(event.id, event.name, raw, [run_id(to_micros(job.created_at), job.id) for job in found.values()])
+        return TracedEvent(
+            event.id, event.name, raw, [run_id(to_micros(job.created_at), job.id) for job in found.values()]
+        )
 
 
 def _error_of(job: Job) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.official.suite import Counts, Part, counted
+from tests.official.suite import Counts, counted
 from tests.official.suites import SUITES
 
 REPORT = """<?xml version="1.0"?>
