@@ -18,6 +18,7 @@ from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.http.addresses import is_public
 from aiojobs_lite.http.deadlines import Deadlines
 from aiojobs_lite.http.lookups import Lookups
+from aiojobs_lite.http.old_servers import read_old_answers
 from aiojobs_lite.model.delivery import DeliveryResult
 from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
 from aiojobs_lite.text import escape, shorten
@@ -189,6 +190,7 @@ async def open_session(
         limit=0, use_dns_cache=False, resolver=resolver or lookups,
         ssl=True if ssl_context is None else ssl_context, keepalive_timeout=_KEEP_ALIVE_S, socket_factory=make_socket,
     )  # fmt: skip
+    read_old_answers(connector)
     async with ClientSession(
         connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False,
         timeout=ClientTimeout(total=None),
