@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aiojobs_lite import Status
 from aiojobs_lite.testing import JobKit
 from tests.helpers.inngest import operation, sdk
 from tests.helpers.inngest_app import returns, shop
@@ -34,7 +35,8 @@ async def test_a_run_that_fails_sends_what_made_it_fail_and_starts_its_failure_h
         assert run["status"] == "Failed"
         finished, failed = (await made.ends(FINISHED, FAILED))[:2]
         assert {finished["name"], failed["name"]} == {FINISHED, FAILED}
-        assert (failed["error"]["name"], failed["error"]["message"]) == ("Broken", "no")
+        error = {"error": "invalid status code: 400", "name": "Broken", "message": "no", "stack": "at a"}
+        assert failed["error"] == error
         handled = await made.job("shop-pay-failure")
         assert handled.result["message"] == "no"
 
@@ -44,6 +46,7 @@ async def test_the_end_of_a_failure_handler_sends_nothing(job_kit: JobKit) -> No
         await made.register(made.function("end", triggers=[{"event": FINISHED}]), made.function())
         await made.run(n=1)
         assert [end["function_id"] for end in await made.ends(FINISHED)] == ["shop-pay"]
+        assert {job.status for job in await made.runner.jobs.list(type="inngest.ended")} == {Status.COMPLETED}
 
 
 async def test_a_run_that_is_redriven_sends_its_new_end(job_kit: JobKit) -> None:

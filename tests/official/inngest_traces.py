@@ -73,8 +73,9 @@ def _error_of(job: Job) -> dict[str, Any] | None:
     if job.status is not Status.DEAD:
         return None
     latest = job.history[-1]
-    error = {"name": latest.error_type, "message": latest.message or job.reason or "", "stack": latest.traceback}
-    return {**error, **{name: value for name, value in (latest.details or {}).items() if name != "error"}}
+    if latest.details is not None:
+        return {name: value for name, value in latest.details.items() if name != "error"}
+    return {"name": latest.error_type, "message": latest.message or job.reason or "", "stack": latest.traceback}
 
 
 def _of_step(step: JobStep) -> Output:
