@@ -36,7 +36,7 @@ def _prepare(clone: Path) -> Callable[[Part, Path], list[str]]:
 INNGEST_JS: Final = Suite(
     "https://github.com/inngest/inngest-js",
     "abc4a63",
-    (Part("core", tuple(f"src/test/integration/{name}" for name in _CORE), 200),),
+    (Part("core", tuple(f"src/test/integration/{name}" for name in _CORE), 201),),
     _prepare,
     serving,
 )
