@@ -1,6 +1,6 @@
 """Functions of the official Inngest SDKs, driven by a server in Python with one SQLite file. The server is killed.
 
-    pip install ".[examples,inngest]" inngest && npm install --prefix examples/inngest
+    pip install ".[examples,inngest]" && npm install --prefix examples/inngest
     python examples/inngest/story.py
 
 v3.mjs, v4.mjs and python_app.py have the same three functions, in the forms of the SDK for TypeScript in its versions 3
