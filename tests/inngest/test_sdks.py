@@ -5,6 +5,7 @@ Time is that of the test. Steps and calls are counted by the apps.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -76,3 +77,16 @@ async def test_a_function_fails_and_another_one_is_cancelled(app: SdkApp) -> Non
     assert await app.results("parcel") == [None, "cancelled"]
     counts = await app.counts()
     assert counts.effects == {"begin 1": 1, "break 1": 2, "on-failure out of paper": 1, "deliver 1": 1}
+
+
+@slow
+@pytest.mark.parametrize("name", ["v3", "v4"])
+async def test_in_the_cloud_mode_an_app_takes_the_calls_that_are_signed_and_no_other(
+    job_kit: JobKit, inngest_example: Path, name: str
+) -> None:
+    key = f"signkey-prod-{secrets.token_hex(32)}"
+    async with sdk_app(job_kit, name, inngest_example, signing_key=key) as app:
+        assert await app.call("welcome") == 401
+        await app.send("user/signed.up", userId=3)
+        await app.advance("1m")
+        assert await app.results("welcome") == ["Welcome, Edsger!"]
