@@ -12,7 +12,7 @@ from typing import Any, Final
 
 _VERSION: Final = b"HTTP/1.0 "
 _END: Final = b"\r\n\r\n"
-_MOST_BUFFERED_BYTES: Final = 64 * 1024  # of headers: aiohttp refuses them by then
+_BUFFERED_BYTES: Final = 64 * 1024  # of headers: aiohttp refuses them by then
 _TRANSFER_ENCODING: Final = re.compile(rb"\r\nTransfer-Encoding:[^\r\n]*", re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ def read_old_answers(connector: Any) -> None:
 def is_unfinished(begin: bytes) -> bool:
     """Whether these first bytes may be of HTTP/1.0, and its headers go on."""
     is_old = _VERSION.startswith(begin[: len(_VERSION)])
-    return is_old and _END not in begin and len(begin) < _MOST_BUFFERED_BYTES
+    return is_old and _END not in begin and len(begin) < _BUFFERED_BYTES
 
 
 def without_chunks(begin: bytes) -> bytes:

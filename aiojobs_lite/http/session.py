@@ -31,7 +31,7 @@ LARGEST_ANSWER_HEADERS_BYTES: Final = 16 * 1024
 
 _LEAST_STATUS: Final = 100  # of HTTP
 _KEEP_ALIVE_S: Final = 4.0  # below that of servers, of which many close after 5 s: else a request meets the close
-_MOST_URLS: Final = 1024  # that are kept as they were read
+_URLS_KEPT: Final = 1024  # that are kept as they were read
 _CHARACTER_BYTES: Final = 4  # of UTF-8, at most
 _MICROSECONDS: Final = 1_000_000
 _SENT_AT_ONCE_BYTES: Final = 64 * 1024
@@ -108,7 +108,7 @@ class HttpSession:
 
         self._session = session
         self._headers_of = CIMultiDict
-        self._url_of = lru_cache(maxsize=_MOST_URLS)(partial(URL, encoded=True))
+        self._url_of = lru_cache(maxsize=_URLS_KEPT)(partial(URL, encoded=True))
         self._faults = (ClientError, OSError, ValueError)
         self._deadlines = Deadlines()
 

@@ -267,6 +267,7 @@ AFTER = [  # it
     Entrance("client.send_many([value])", lambda _, value: in_client(lambda client: client.send_many([value]))),
     *by_name("runner.events.list", lambda runner: runner.events.list, "name", "before", "limit"),
     *by_name("runner.events.get", lambda runner: runner.events.get, "number"),
+    *by_name("runner.events.started", lambda runner: runner.events.started, "number"),
     *by_name("runner.events.replay", lambda runner: lambda **given: runner.events.replay(
         **{"number": 1, "job_type": DECLARED, **given}), "number", "job_type"),
     Entrance("ctx.step", lambda runner, value: context(runner).step(value, handler)),
