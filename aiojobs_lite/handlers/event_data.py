@@ -18,12 +18,13 @@ _ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 _DECLARE: Final = "Send JSON values (dicts with text as keys, lists, text, numbers), or a model that declares the type"
 
 
-def dump_data(name: str, data: Any) -> str:
+def dump_data(name: str, data: Any, largest: int = LARGEST_PAYLOAD_BYTES) -> str:
     """The data of an event, as a JSON object. Models and dataclasses say themselves how they are written.
 
     Args:
         name: The name of the event, for errors.
         data: What there is to say; None: nothing.
+        largest: Most bytes of it as JSON.
 
     Raises:
         InvalidEvent: If they cannot be stored, or would arrive as other values.
@@ -36,8 +37,8 @@ def dump_data(name: str, data: Any) -> str:
         raise InvalidEvent(name, f"{path} {reason}") from None
     if not encoded.startswith(b"{"):
         raise InvalidEvent(name, f"its data must be an object, such as a dict or a model, and not {show(data)}")
-    if len(encoded) > LARGEST_PAYLOAD_BYTES:
-        size = f"its data have {len(encoded):,} bytes, at most {LARGEST_PAYLOAD_BYTES:,} are stored"
+    if len(encoded) > largest:
+        size = f"its data have {len(encoded):,} bytes, at most {largest:,} are stored"
         raise InvalidEvent(name, f"{size}. Store the data elsewhere and send their path or key")
     if has_huge_number(encoded):
         digits = f"its data have a number of more than {MOST_DIGITS:,} digits, which cannot be read back"

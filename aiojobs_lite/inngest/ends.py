@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import JobNotFound
 from aiojobs_lite.handlers.context import injected
+from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.handlers.group import Jobs
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.inngest.events import to_stored
@@ -15,6 +17,7 @@ from aiojobs_lite.inngest.flow import run_events
 from aiojobs_lite.inngest.ids import run_id
 from aiojobs_lite.inngest.run_errors import error_of_run
 from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.job_events import JOB_CANCELLED
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.runner.runner import JobRunner
@@ -25,17 +28,22 @@ RUN_CANCELLED: Final = "inngest/function.cancelled"
 ENDED: Final = "inngest.ended"
 """The job type that sends the events of a run's end."""
 
+CANCELLED_RUN: Final = "inngest.cancelled"
+"""The job type that is started for each run that is cancelled."""
+
+_LARGEST_BYTES: Final = 16 * 1024 * 1024  # of an event with those of a run, and its result
 _STATUSES: Final = {Status.COMPLETED: "Completed", Status.DEAD: "Failed", Status.CANCELLED: "Cancelled"}
 _BESIDES: Final = {Status.DEAD: RUN_FAILED, Status.CANCELLED: RUN_CANCELLED}
 _BACKOFF: Final = Backoff(base="1s", cap="5m")
 _MOST_ATTEMPTS: Final = 100
 
 
-def make_ends(group: Jobs) -> JobType[..., Any]:
+def make_ends(group: Jobs, functions: Container[str]) -> JobType[..., Any]:
     """Adds the job types that send the events of ends to a group; returns the one that takes the id of a run.
 
     Args:
         group: The group of the application.
+        functions: The names of the functions that are known; they may change.
     """
 
     @group.job(name=ENDED, max_attempts=_MOST_ATTEMPTS, backoff=_BACKOFF)
@@ -46,7 +54,14 @@ def make_ends(group: Jobs) -> JobType[..., Any]:
             return
         events = events_of_end(job) if job.is_finished else []
         if events:
-            await runner.events.send_many(events)
+            await runner.events.send_many(events, largest=_LARGEST_BYTES)
+
+    def is_run(event: Event[Any]) -> bool:
+        return event.data.get("type") in functions
+
+    @group.on(JOB_CANCELLED, name=CANCELLED_RUN, when=is_run, max_attempts=_MOST_ATTEMPTS, backoff=_BACKOFF)
+    async def cancelled(event: Event[dict[str, Any]], runner: JobRunner = injected) -> None:
+        await runner.enqueue(ended, event.data["id"])
 
     return ended
 

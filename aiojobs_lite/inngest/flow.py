@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durable.driver import Driver
+from aiojobs_lite.durable.limits import RunLimits
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.event import Event, Listening
 from aiojobs_lite.handlers.flow import Flow
@@ -40,10 +42,19 @@ EVENTS: Final = "events"
 INVOKED: Final = "inngest/function.invoked"
 """The name of the event of a run that no event of its triggers has started."""
 
-_NO_EVENT: Final = {"id": "", "name": INVOKED, "data": {}, "sent_at": 0}  # of a job that a program enqueues itself
+_NO_EVENT: Final[Mapping[str, Any]] = {
+    "id": "",
+    "name": INVOKED,
+    "data": {},
+    "sent_at": 0,
+}  # of a job that a program enqueues itself
 _MICROS: Final = 1_000  # in a millisecond
+_MILLISECONDS: Final = 1_000
+_MOST_PRIORITY_S: Final = 600
 
-_LARGEST_EVENT_BYTES: Final = 3 * 1024 * 1024
+LARGEST_EVENT_BYTES: Final = 3 * 1024 * 1024
+"""Of the data of one event."""
+
 _LARGEST_BATCH_BYTES: Final = 10 * 1024 * 1024
 _ROUND_IT_BYTES: Final = 16 * 1024  # id, name and instant of an event beside its data
 _LONGEST_KEY_CHARS: Final = 200  # a longer one is hashed
@@ -74,7 +85,7 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) 
         "name": config.id,
         "max_attempts": config.max_attempts,
         "backoff": settings.backoff,
-        "largest_payload": (_LARGEST_BATCH_BYTES if has_several else _LARGEST_EVENT_BYTES) + _ROUND_IT_BYTES,
+        "largest_payload": (_LARGEST_BATCH_BYTES if has_several else LARGEST_EVENT_BYTES) + _ROUND_IT_BYTES,
         "largest_result": LARGEST_DRIVEN_RESULT_BYTES,
         "keep_result": True,
         "on_dead": settings.ended,
@@ -82,7 +93,9 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) 
         "expires": config.start_within,
         **_rule(config),
     }
-    job_type: JobType[..., Any] = JobType(_handler(driver, settings.ended, has_several=has_several), **options)
+    if config.debounce is None and not has_several:  # which say themselves when a run begins
+        options["delay"] = _delay_of(config)
+    job_type: JobType[..., Any] = JobType(_handler(config, driver, settings.ended), **options)
     cancels = cancels_of(config)
     if cancels is not None:
         flow = replace(job_type.how.flow or Flow(), cancels=cancels)
@@ -110,8 +123,8 @@ def is_batch(config: FunctionConfig) -> bool:
     return config.batch is not None and config.batch.size >= _FEWEST_GATHERED
 
 
-def _handler(driver: Driver, ended: JobType[..., Any], *, has_several: bool) -> Callable[..., Any]:
-    run = driven(driver)
+def _handler(config: FunctionConfig, driver: Driver, ended: JobType[..., Any]) -> Callable[..., Any]:
+    run = driven(driver, RunLimits(seconds=config.finish_within))
 
     async def run_of_event(event: Any = None) -> Any:  # noqa: ARG001  # the driver is given the payload as it came
         result = await run()
@@ -123,7 +136,26 @@ def _handler(driver: Driver, ended: JobType[..., Any], *, has_several: bool) -> 
     async def run_of_events(events: list[Any]) -> Any:  # noqa: ARG001
         return await run_of_event()
 
-    return run_of_events if has_several else run_of_event
+    return run_of_events if is_batch(config) else run_of_event
+
+
+def _delay_of(config: FunctionConfig) -> Callable[[Mapping[str, Any]], float | datetime]:
+    """When a run may begin: at the instant of its event, if that is to come; and by which seconds before others."""
+
+    def delay(arguments: Mapping[str, Any]) -> float | datetime:
+        (event,) = run_events(arguments)
+        memo: Mapping[str, Any] = arguments.get(EVENT) or _NO_EVENT
+        besides = memo["data"].get("_inngest")
+        has_instant = isinstance(besides, Mapping) and "ts" in besides  # else that is when it was sent
+        if has_instant and event["ts"] * _MICROS > memo["sent_at"]:
+            return datetime.fromtimestamp(event["ts"] / _MILLISECONDS, UTC)
+        if config.priority is None:
+            return 0.0
+        value = config.priority.value({EVENT: event})
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return -float(max(-_MOST_PRIORITY_S, min(_MOST_PRIORITY_S, value))) if is_number else 0.0
+
+    return delay
 
 
 def _condition(triggers: Sequence[EventTrigger]) -> Callable[[Event[Any]], bool] | None:
@@ -197,9 +229,9 @@ def _scalar(value: Any) -> Scalar:
 def _limits(config: FunctionConfig) -> list[Limit | Rate]:
     found: list[Limit | Rate] = [_limit(config.id, place, one) for place, one in enumerate(config.concurrency)]
     if config.throttle is not None:
-        throttle, name = config.throttle, _named(config.id, "throttle")
+        throttle = config.throttle
         most = throttle.limit + max(throttle.burst - 1, 0)
-        found.append(Rate(most, per=throttle.period, key=_limit_key(throttle.key, "throttle"), name=name))
+        found.append(Rate(most, per=throttle.period, key=_limit_key(throttle.key, "throttle"), counts="jobs"))
     return found
 
 

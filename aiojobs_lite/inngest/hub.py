@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 from aiojobs_lite.durable.durable import Durable
-from aiojobs_lite.errors import AiojobsError, RunnerNotStarted
+from aiojobs_lite.errors import AiojobsError, RunnerNotStarted, StoreUnavailable
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest, HttpSession, NoAnswer, open_session
 from aiojobs_lite.inngest.apps import Apps
 from aiojobs_lite.inngest.settings import InngestSettings
@@ -96,14 +96,16 @@ class Hub:
 
     async def _look_after(self) -> None:
         """Loads what is registered, and asks each app to register itself, from time to time."""
+        is_loaded = False
         while True:
             try:
                 await self.apps.load()
-            except RunnerNotStarted:  # resources are entered before the engine starts
-                await asyncio.sleep(_START_LOOK_S)
-                continue
             except AiojobsError as error:
+                if not is_loaded and isinstance(error, RunnerNotStarted | StoreUnavailable):
+                    await asyncio.sleep(_START_LOOK_S)  # resources are entered before the engine starts
+                    continue
                 _log.warning("the registered apps could not be read: %s", error)
+            is_loaded = True
             async with asyncio.TaskGroup() as group:
                 for url in self.settings.apps:
                     group.create_task(self._ask(url))

@@ -24,6 +24,7 @@ from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, refusal
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES, LARGEST_VALUE_BYTES
 from aiojobs_lite.telemetry.facts import EventSent, JobEnqueued
 from aiojobs_lite.text import show
 
@@ -102,12 +103,19 @@ class Events:
         self._registry = registry
         self._jobs = jobs
 
-    async def send_many(self, events: Iterable[EventToSend], *, step: StepFence | None = None) -> list[SentEvent]:
+    async def send_many(
+        self,
+        events: Iterable[EventToSend],
+        *,
+        step: StepFence | None = None,
+        largest: int = LARGEST_PAYLOAD_BYTES,
+    ) -> list[SentEvent]:
         """Sends events in one transaction, all or none; up to 5,000. See `JobRunner.send`.
 
         Args:
             events: Each an `EventToSend`, with the arguments of `send`.
             step: The operation of a durable handler for which they are sent, or None.
+            largest: Most bytes of the data of each, as JSON.
 
         Raises:
             InvalidEvent, InvalidOption, EnqueueError: As of `JobRunner.send`.
@@ -115,7 +123,8 @@ class Events:
         """
         engine = self._access.engine
         given, now = check_events(events), engine.now()
-        made = [new_event(event, self._registry, now) for event in given]
+        most = check_whole("largest", largest, LARGEST_VALUE_BYTES)
+        made = [new_event(event, self._registry, now, most) for event in given]
         write = SendEvents(tuple([event for event, _ in made]), frozenset(self._registry.names()), step)
         answer = await engine.write(write)
         if isinstance(answer, Refused):
@@ -229,7 +238,7 @@ def check_events(events: Iterable[EventToSend]) -> list[EventToSend]:
     return given
 
 
-def check_event(event: EventToSend) -> tuple[str, str, str | None]:
+def check_event(event: EventToSend, largest: int = LARGEST_PAYLOAD_BYTES) -> tuple[str, str, str | None]:
     """Checks what an event says of itself; returns its name, its data as JSON, and its id.
 
     Raises:
@@ -240,10 +249,12 @@ def check_event(event: EventToSend) -> tuple[str, str, str | None]:
     if name in JOB_EVENTS.values():
         raise InvalidOption("name", name, "a name of your own: the library itself sends the events of this name")
     key = None if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
-    return name, dump_data(name, event.data), key
+    return name, dump_data(name, event.data, largest), key
 
 
-def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEvent, list[JobType[..., Any]]]:
+def new_event(
+    event: EventToSend, registry: Registry, now: int, largest: int = LARGEST_PAYLOAD_BYTES
+) -> tuple[NewEvent, list[JobType[..., Any]]]:
     """An event to be stored, and the types of the jobs that it starts.
 
     Raises:
@@ -251,7 +262,7 @@ def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEven
         InvalidEvent: If its data cannot be stored, or `when` of a listener raises.
         InvalidKey: If an option of a listener finds no key in it.
     """
-    name, data, key = check_event(event)
+    name, data, key = check_event(event, largest)
     key = key or uuid.uuid4().hex
     memo = memo_of(EventRow(0, name, data, now, key))
     types = [one for one in registry if _starts(one, name, memo)]

@@ -124,6 +124,50 @@ async def test_a_run_that_does_not_begin_in_time_is_cancelled(job_kit: JobKit) -
         assert (await made.job()).status == "cancelled"
 
 
+async def test_a_run_that_takes_too_long_is_cancelled_while_it_sleeps(job_kit: JobKit) -> None:
+    async with shop(job_kit, waits) as made:
+        await made.register(made.function(timeouts={"finish": "10m"}))
+        await made.send()
+        await job_kit.run_to_end()
+        assert (await made.job()).status == "cancelled"
+
+
+async def test_an_event_of_the_future_starts_its_runs_then(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function())
+        at = job_kit.clock.now() // 1_000 + 3_600_000
+        await made.client.post("/e/key", json={"name": "shop/pay", "ts": at})
+        job = await made.job()
+        assert (job.scheduled_at - job.created_at).total_seconds() == pytest.approx(3_600, abs=1)
+
+
+async def test_a_priority_in_seconds_puts_a_run_before_others(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function(priority={"run": "event.data.n"}))
+        for n in (0, 100, 5_000, -50):
+            await made.send(n=n)
+        found = await made.runner.jobs.list(type="shop-pay")
+        waits_s = [round((job.created_at - job.scheduled_at).total_seconds()) for job in reversed(found)]
+        assert waits_s == [0, 100, 600, -50]
+
+
+async def test_a_throttle_counts_the_starts_of_runs(job_kit: JobKit) -> None:
+    async with shop(job_kit, waits) as made:
+        await made.register(made.function(throttle={"limit": 1, "period": "1m", "key": "event.data.user"}))
+        for user in ("a", "a", "b"):
+            await made.send(user=user)
+        await made.runner.run_until_idle()
+        assert len(made.app.calls) == 2
+
+
+async def test_an_event_may_be_large(job_kit: JobKit) -> None:
+    async with shop(job_kit, lambda body: sdk(200, len(body["event"]["data"]["text"]))) as made:
+        await made.register(made.function())
+        assert (await made.run(text="x" * 1_000_000))["output"] == 1_000_000
+        answer = await made.client.post("/e/key", json={"name": "a", "data": {"text": "x" * 3_200_000}})
+        assert (answer.status_code, "at most 3,145,728" in answer.text) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

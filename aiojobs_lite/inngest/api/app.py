@@ -60,10 +60,11 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
     """The application of checked options."""
     hub = Hub(runner, settings)
     group = Jobs(deps={Hub: hub.opened})
-    flow = FlowSettings(settings.backoff, make_ends(group))
-    call = CallSettings(settings.mode, settings.signing_keys)
-    driver = partial(_driver, hub, call)
+    functions: dict[str, FunctionConfig] = {}
+    flow = FlowSettings(settings.backoff, make_ends(group, functions))
+    driver = partial(_driver, hub, CallSettings(settings.mode, settings.signing_keys))
     hub.apps = Apps(runner, settings, flow, driver, hub.now)
+    hub.apps.functions = functions
     runner.register(group)
     return application(hub)
 

@@ -14,6 +14,7 @@ from aiojobs_lite.errors import AiojobsError
 from aiojobs_lite.http.serving import read_body
 from aiojobs_lite.inngest.api.door import InngestRoute, check_event_key, decoded, respond
 from aiojobs_lite.inngest.events import to_stored
+from aiojobs_lite.inngest.flow import LARGEST_EVENT_BYTES
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import event_id, seeded_id
 from aiojobs_lite.runner.events import MOST_EVENTS, EventToSend
@@ -39,7 +40,7 @@ async def take_events(hub: Hub, request: Request) -> Response:
         except (AiojobsError, ValueError) as error:
             problem = str(error)
             break
-    sent = await hub.runner.events.send_many(events) if events else []
+    sent = await hub.runner.events.send_many(events, largest=LARGEST_EVENT_BYTES) if events else []
     ids = [event_id(to_micros(one.sent_at), one.number) for one in sent]
     if problem is not None:
         return respond(hub, {"ids": ids, "status": 400, "error": problem}, 400)

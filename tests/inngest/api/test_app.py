@@ -187,6 +187,9 @@ async def test_a_run_that_is_cancelled_says_so_in_an_event(job_kit: JobKit) -> N
         assert run["status"] == "Running"
         assert (await made.client.delete(f"/v1/runs/{run['run_id']}")).status_code == 200
         assert (await made.runs_of(event))[0]["status"] == "Cancelled"
+        await job_kit.run_to_end()
+        (end,) = await made.ends("inngest/function.cancelled")
+        assert (end["function_id"], end["run_id"]) == ("shop-pay", run["run_id"])
 
 
 async def test_what_is_too_large_for_a_call_is_fetched(job_kit: JobKit) -> None:
