@@ -35,7 +35,10 @@ def _prepare(clone: Path) -> Callable[[Part, Path], list[str]]:
 INNGEST_PY: Final = Suite(
     "https://github.com/inngest/inngest-py",
     "305bc6a",
-    (Part("tests", ("tests/test_inngest",), 261, _KNOWN),),
+    (
+        Part("inngest", ("tests/test_inngest",), 261, _KNOWN),
+        Part("encryption", ("tests/test_inngest_encryption",), 20),
+    ),
     _prepare,
     serving,
 )
