@@ -32,6 +32,7 @@ from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 
 Pairs = list[tuple[str, str]]
+_UNSIGNED: Final[Mapping[str, str]] = {}  # nothing changes it
 
 QSTASH_WAITS_S: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
 """The waits between the attempts of `rules="qstash"`: e to the power of 2.5 n, at most a day."""
@@ -136,10 +137,13 @@ class Deliverer:
         text, rules = secret_body or body, rules or self._settings.rules
         content = base64.b64decode(text) if is_base64 else text.encode()
         sent = HttpRequest(method, url, [*headers, *secret_headers], content, timeout or self._settings.timeout)
-        attempt = partial(self._attempt, ctx, runner, session, breaker, rules, sent)
         has_calls = callback is not None or (await_callbacks and failure_callback is not None)
         try:
-            came = await (_remembered(ctx, runner, attempt, rules) if await_callbacks and has_calls else attempt())
+            if await_callbacks and has_calls:
+                attempt = partial(self._attempt, ctx, runner, session, breaker, rules, sent)
+                came = await _remembered(ctx, runner, attempt, rules)
+            else:
+                came = await self._attempt(ctx, runner, session, breaker, rules, sent)
             if has_calls:
                 given: dict[str, Any] = {"url": url, "method": method, "headers": headers, "body": body, "shown": shown}
                 given |= {"secret_headers": secret_headers, "secret_body": secret_body, "is_base64": is_base64}
@@ -195,12 +199,13 @@ class Deliverer:
             self._settings.check("url", sent.url)
         except InvalidOption as error:  # the settings were others when it was published
             return _Came(None, Judgement(Meaning.DEAD, str(error)), {"status": 0, "error": str(error)})
+        method, url, given, body, timeout, _ = sent
         signer = self._settings.signers.get(rules)
-        signed = {} if signer is None else await _signed(signer, runner, ctx.key, sent)
-        host, begun = host_of(sent.url), time.monotonic()
-        made = sent._replace(headers=self._headers(ctx, rules, sent.headers, signed))
+        signed = _UNSIGNED if signer is None else await _signed(signer, runner, ctx.key, sent)
+        host, begun = host_of(url), time.monotonic()
+        headers = self._headers(ctx, rules, given, signed)
         try:
-            answer = await session.send(made)
+            answer = await session.send(HttpRequest(method, url, headers, body, timeout))
         except NoAnswer as error:
             missing = {"status": 0, "error": str(error), "latency": round(time.monotonic() - begun, 6)}
             came = _Came(None, Judgement(Meaning.RETRY, str(error)), missing)

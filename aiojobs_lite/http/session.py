@@ -119,7 +119,7 @@ class HttpSession:
             NoAnswer: If there is none in time, or it is none of HTTP.
         """
         begun = time.monotonic()
-        status, headers, body, is_cut, are_cut = await self.ask(sent)
+        status, headers, body, is_cut, are_cut = await self._answer(sent)
         text = _as_text(body, is_cut=is_cut)
         return DeliveryResult(
             status, headers, base64.b64encode(body).decode() if text is None else text,
@@ -129,6 +129,10 @@ class HttpSession:
 
     async def ask(self, sent: HttpRequest) -> HttpAnswer:
         """The same, as the answer came; raises as `send` does."""
+        return HttpAnswer(*await self._answer(sent))
+
+    async def _answer(self, sent: HttpRequest) -> tuple[int, tuple[tuple[str, str], ...], bytes, bool, bool]:
+        """What a `HttpAnswer` has, as a plain tuple: one is made for each delivery."""
         task: Any = asyncio.current_task()
         cancelling, is_late = task.cancelling(), False
         self._deadlines.begin(task, sent.timeout)
@@ -147,7 +151,7 @@ class HttpSession:
         if answer.status < _LEAST_STATUS:
             raise NoAnswer(f"no answer: its status is {answer.status}")
         headers, are_cut = _kept(answer.raw_headers)
-        return HttpAnswer(answer.status, headers, body, is_cut, are_cut)
+        return answer.status, headers, body, is_cut, are_cut
 
     def close(self) -> None:
         """Gives up no request any more."""
