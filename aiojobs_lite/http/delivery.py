@@ -117,8 +117,7 @@ class Deliverer:
         method: str = "POST",
         headers: Pairs = [],  # noqa: B006  # a default of the stored payload, which is never changed
         secret_headers: Pairs = [],  # noqa: B006
-        body: str = "",
-        secret_body: str = "",
+        body: str = "", secret_body: str = "",
         *,
         is_base64: bool = False,
         timeout: float | None = None,  # as the publisher has asked
@@ -128,8 +127,7 @@ class Deliverer:
         rules: Rules | None = None,
         callback: dict[str, Any] | None = None,
         failure_callback: dict[str, Any] | None = None,
-        shown: dict[str, Any] | None = None,
-        await_callbacks: bool = False,
+        shown: dict[str, Any] | None = None, await_callbacks: bool = False,
         ctx: JobContext = injected, runner: JobRunner = injected,
         session: HttpSession = injected, breaker: CircuitBreaker = injected,
     ) -> DeliveryResult:  # fmt: skip

@@ -172,9 +172,9 @@ async def test_an_event_may_be_large(job_kit: JobKit) -> None:
     ("more", "words"),
     [
         ({"singleton": {"mode": "skip"}, "debounce": {"period": "5s"}}, "both say what becomes of events"),
-        ({"rateLimit": {"limit": 5, "period": "1h"}}, "use throttle"),
+        ({"rateLimit": {"limit": 5, "period": "1h"}}, "more are not counted here; use throttle"),
         ({"cancel": [{"event": "a", "if": "async.data.n > 5"}]}, "equalities of fields"),
-        ({"cancel": [{"event": "a", "timeout": "1h"}]}, "until it ends"),
+        ({"cancel": [{"event": "a", "timeout": "1h"}]}, "a run can be cancelled until it ends"),
         ({"singleton": {"mode": "cancel", "key": "size(event.data.a)"}}, "a field of the event"),
     ],
 )

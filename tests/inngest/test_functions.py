@@ -105,7 +105,7 @@ def test_all_of_flow_control_is_read() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"id": ""}, "missing"),
+        ({"id": ""}, "it is missing"),
         ({"id": "x" * 300}, "printable characters"),
         ({"steps": {}}, "missing"),
         ({"steps": {"step": {"runtime": {"url": "ftp://a"}}}}, "a URL that begins with https"),
@@ -118,7 +118,7 @@ def test_all_of_flow_control_is_read() -> None:
         ({"triggers": [{"cron": "* * * * *", "jitter": "10m"}]}, "at most 5m"),
         ({"concurrency": [1, 2, 3]}, "at most 2"),
         ({"concurrency": {"limit": -1}}, "a whole number"),
-        ({"concurrency": {"limit": 1, "scope": "env"}}, "counts by a key"),
+        ({"concurrency": {"limit": 1, "scope": "env"}}, "the scope 'env' counts by a key"),
         ({"concurrency": {"limit": 1, "scope": "galaxy"}}, "'fn', 'env' or 'account'"),
         ({"rateLimit": {"limit": 1, "period": "25h"}}, "at most 24h"),
         ({"rateLimit": {"limit": 1}}, "missing"),

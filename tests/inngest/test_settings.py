@@ -30,7 +30,7 @@ def test_development_needs_no_keys_and_calls_this_machine() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "event_key"),
+        ({}, "a key, or mode='dev' on the machine of a developer: cloud checks it"),
         ({"event_key": "events"}, "signing_key"),
         ({**CLOUD, "signing_key": "secret-secret"}, "a signing key of Inngest"),
         ({**CLOUD, "fallback_signing_key": 5}, "a signing key of Inngest"),
