@@ -105,6 +105,8 @@ def _page(name: str, of: str) -> Schema:
     }  # fmt: skip
 
 
+_SCHEDULED: Final[Schema] = _object(_texts("scheduleId"), "scheduleId")
+_MADE_OR_SCHEDULED: Final[Schema] = {"anyOf": [*_MADE["anyOf"], _SCHEDULED]}  # with the header Upstash-Cron
 _ENDPOINTS: Final = _object({"endpoints": listed(_object({"url": TEXT, "name": TEXT}))}, "endpoints")
 _BATCH: Final = listed(
     _object(
@@ -118,10 +120,11 @@ _BATCH: Final = listed(
 
 OPERATIONS: Final[Mapping[str, ApiCall]] = {
     "POST /v2/publish/{destination}": ApiCall(
-        "Publishes a message to a URL or a URL group", {200: _MADE, 202: _MADE}, headers=_SCHEDULE_HEADERS, body={}
+        "Publishes a message to a URL or a URL group, or makes a schedule of it",
+        {200: _MADE_OR_SCHEDULED, 202: _MADE}, headers=_SCHEDULE_HEADERS, body={},
     ),
     "POST /v2/enqueue/{queue}/{destination}": ApiCall(
-        "Publishes a message by a queue", {200: _MADE, 202: _MADE}, headers=_HEADERS, body={}
+        "Publishes a message by a queue", {200: _MADE_OR_SCHEDULED, 202: _MADE}, headers=_HEADERS, body={}
     ),
     "POST /v2/batch": ApiCall(
         "Publishes several messages", {200: listed({"anyOf": [*_MADE["anyOf"], ref("Error")]})}, body=_BATCH
@@ -142,8 +145,7 @@ OPERATIONS: Final[Mapping[str, ApiCall]] = {
     "POST /v2/queues/{queue}/pause": ApiCall("Pauses a queue", _DONE),
     "POST /v2/queues/{queue}/resume": ApiCall("Resumes a queue", _DONE),
     "POST /v2/schedules/{destination}": ApiCall(
-        "Makes or replaces a schedule", {200: _object(_texts("scheduleId"), "scheduleId")}, headers=_SCHEDULE_HEADERS,
-        body={},
+        "Makes or replaces a schedule", {200: _SCHEDULED}, headers=_SCHEDULE_HEADERS, body={}
     ),
     "GET /v2/schedules": ApiCall("Lists the schedules", {200: listed(ref("Schedule"))}),
     "GET /v2/schedules/{scheduleId}": ApiCall("Reads a schedule", {200: ref("Schedule")}),
