@@ -15,7 +15,7 @@ from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import TRANSITIONS, Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
-from aiojobs_lite.policy.settle import FREE_INTERRUPTIONS, MOST_CRASHES, Ending, Policy, Stop, settle
+from aiojobs_lite.policy.settle import FREE_INTERRUPTIONS, MOST_CRASHES, Ending, Policy, Stop, Suspension, settle
 from aiojobs_lite.policy.verdict import Wish
 from tests.helpers.instants import SECOND
 
@@ -349,6 +349,8 @@ ends = st.builds(
     interrupted=st.booleans(),
     unreadable=st.none() | st.just("odd"),
     restarts=st.booleans(),
+    # An attempt waits for nothing that was over before its job was due.
+    suspension=st.none() | st.builds(Suspension, st.none() | st.integers(DUE, 2 * NOW), st.just(("nap",))),
 )
 policies = st.builds(
     Policy,
