@@ -87,6 +87,8 @@ class Apps:
             for config in configs:
                 await self._runner.documents.put(_FUNCTION, config.id, {"app": app, "config": dict(config.given)})
             stored = await self._runner.documents.put(_APP, app, document)
+            for name in set() if before is None else set(before.body["functions"]).difference(types):
+                await self._runner.documents.delete(_FUNCTION, name)  # another app may have the id from now on
             await self._join(app, configs, types)
             if stored is not None:
                 self._versions[app] = stored.version
@@ -115,11 +117,11 @@ class Apps:
 
     async def _load(self, app: str, body: Mapping[str, Any], version: int) -> None:
         configs = []
-        for name in body["functions"]:
-            found = await self._runner.documents.get(_FUNCTION, name)
-            if found is not None and found.body["app"] == app:
-                configs.append(read_function(found.body["config"], name))
         try:
+            for name in body["functions"]:
+                found = await self._runner.documents.get(_FUNCTION, name)
+                if found is not None and found.body["app"] == app:
+                    configs.append(read_function(found.body["config"], name))
             await self._join(app, configs, {config.id: self._made(config) for config in configs})
         except InvalidOption:
             _log.exception("app %s was registered by another version, and cannot be taken over here", app)
@@ -135,8 +137,6 @@ class Apps:
             found = await self._runner.documents.get(_FUNCTION, config.id)
             if found is not None and found.body["app"] != app:
                 raise InvalidOption("id", config.id, f"an id that no other app has: {found.body['app']!r} has it")
-            if self._settings.is_dev and not self._settings.allow_private:
-                continue
             if self._settings.is_dev and not self._is_near(config.url):
                 wanted = "a URL of this machine, or one of apps=[...]: in the mode 'dev' no other is called"
                 raise InvalidOption(f"{config.id}.url", config.url, wanted)

@@ -53,6 +53,19 @@ async def test_what_is_registered_is_known_after_a_restart(tmp_path: Path) -> No
             assert await sent.handles[0].result(10) == {"a": 1}
 
 
+async def test_an_app_that_cannot_be_taken_over_keeps_no_other_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with endpoint(sdk(200, {"a": 1})) as server:
+        async with served(tmp_path) as (runner, client):
+            await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "pay"))
+            await runner.documents.put("inngest.app", "a", {"functions": {"a-x": ""}})  # before the other by its name
+            await runner.documents.put("inngest.function", "a-x", {"app": "a", "config": {"id": "a-x", "steps": 5}})
+        async with served(tmp_path) as (runner, _):
+            await until(lambda: "shop-pay" in runner.stats().by_type)
+    assert "app a was registered by another version" in caplog.text
+
+
 async def test_a_registration_in_one_runner_reaches_another_one_of_the_database(tmp_path: Path) -> None:
     async with endpoint(sdk(200, {"a": 1})) as server, served(tmp_path) as (_, client), served(tmp_path) as (other, _):
         await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "pay"))

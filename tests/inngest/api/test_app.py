@@ -96,6 +96,23 @@ async def test_in_development_only_apps_of_this_machine_are_called(job_kit: JobK
         ) == (400, True)
 
 
+@pytest.mark.parametrize("allow_private", [True, False])
+async def test_in_development_no_other_machine_is_called_whatever_addresses_are_allowed(
+    job_kit: JobKit, allow_private: bool
+) -> None:
+    async with shop(job_kit, returns(1), allow_private=allow_private) as made:
+        runtime = {"type": "http", "url": "https://example.com/api/inngest"}
+        answer = await made.register(made.function(steps={"step": {"runtime": runtime}}))
+        assert answer.status_code == 400
+
+
+async def test_an_id_that_an_app_has_left_is_free_for_another(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function())
+        await made.register()
+        assert (await made.register(made.function(), app="other")).status_code == 200
+
+
 # Keys.
 
 
