@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.inngest.hub import Hub
 
@@ -41,7 +42,8 @@ def respond(hub: Hub, content: Any, status: int = 200) -> Response:
 
 def respond_listed(hub: Hub, content: Any) -> Response:
     """An answer of the REST API: what was asked for, and when."""
-    return respond(hub, {"data": content, "metadata": {"fetched_at": None, "cached_until": None}})
+    fetched_at = to_datetime(hub.now()).isoformat()
+    return respond(hub, {"data": content, "metadata": {"fetched_at": fetched_at, "cached_until": None}})
 
 
 def decoded(body: bytes) -> Any:

@@ -188,7 +188,8 @@ async def test_runs_and_events_for_people(job_kit: JobKit) -> None:
         event = await made.send(n=1)
         await job_kit.run_to_end()
         (run,) = await made.runs_of(event)
-        assert (await made.client.get(f"/v1/runs/{run['run_id']}")).json()["data"] == run
+        found = (await made.client.get(f"/v1/runs/{run['run_id']}")).json()
+        assert (found["data"], found["metadata"]["fetched_at"]) == (run, job_kit.clock.time.isoformat())
         shown = (await made.client.get(f"/v1/events/{event}")).json()["data"]
         assert (shown["internal_id"], shown["name"], shown["data"]) == (event, "shop/pay", {"n": 1})
         for path in ("runs/01ARZ3NDEKTSV4RRFFQ69G5FAV", "events/01ARZ3NDEKTSV4RRFFQ69G5FAV"):
