@@ -18,7 +18,7 @@ from aiojobs_lite.telemetry.facts import DefectFound
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.calls import hangs, in_process, outside, pid_in
-from tests.helpers.defects import fails_once, parts_of, quick, started, threaded
+from tests.helpers.defects import expect_failed_task, fails_once, parts_of, quick, started, threaded
 from tests.helpers.hosts import made_by
 from tests.helpers.rings import slow
 from tests.helpers.waiting import next_fact, quiet, until
@@ -130,6 +130,7 @@ async def test_attempts_that_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_task_that_ends_without_its_end_being_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     async with started(quick, max_running=1) as (runner, facts):
+        expect_failed_task()
         fails_once(monkeypatch, parts_of(runner).executor, "_record", MemoryError())
         handle = await runner.enqueue(quick)
         found = await next_fact(facts, DefectFound)
@@ -143,6 +144,7 @@ async def test_a_task_that_ends_without_its_end_being_recorded(monkeypatch: pyte
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_an_end_that_never_comes_to_the_committer(monkeypatch: pytest.MonkeyPatch) -> None:
     async with started(quick, max_running=1) as (runner, facts):
+        expect_failed_task()
         fails_once(monkeypatch, parts_of(runner).executor._recorder, "record", MemoryError())
         handle = await runner.enqueue(quick)
         assert (await next_fact(facts, DefectFound)).job_id == handle.id

@@ -65,6 +65,13 @@ async def nothing_to_do(runner: JobRunner) -> None:
     await until(lambda: committer._alarm._waiter is not None and not committer._alarm._waiter.done())
 
 
+def expect_failed_task() -> None:
+    """The task that fails in this test is never awaited. Its loop reports that when it is collected, which may be in
+    another test.
+    """
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+
+
 def fails_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: BaseException) -> None:
     """A call of a part fails; the next one is as it was."""
     found = getattr(owner, name)
