@@ -19,10 +19,13 @@ from aiojobs_lite.inngest.keys import AppKeys
 from aiojobs_lite.testing import JobKit
 from tests.helpers.asgi_server import served
 from tests.helpers.inngest import SIGNING_KEY, Rig
+from tests.helpers.rings import slow
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of pydantic
     import inngest.fast_api
+
+pytestmark = slow
 
 Handler = Callable[[inngest.Context], Coroutine[Any, Any, Any]]
 HOUR = timedelta(hours=1)

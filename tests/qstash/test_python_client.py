@@ -12,6 +12,9 @@ from qstash.errors import QStashError
 from qstash.message import BatchRequest, FlowControl
 
 from tests.helpers.qstash_service import KEYS, service
+from tests.helpers.rings import slow
+
+pytestmark = slow
 
 URL: Final = "https://mock.httpstatus.io/200"
 FAILS: Final = "https://mock.httpstatus.io/404"

@@ -9,7 +9,10 @@ from qstash.errors import QStashError
 from qstash.log import LogState
 
 from tests.helpers.qstash_service import Service, service
+from tests.helpers.rings import slow
 from tests.helpers.waiting import until
+
+pytestmark = slow
 
 URL: Final = "https://mock.httpstatus.io/200"
 FAILS: Final = "https://mock.httpstatus.io/404"
