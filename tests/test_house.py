@@ -41,7 +41,7 @@ SURFACE = {
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
     "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "runner.client_batches", "flow",
-    "schedules", "steps", "events", "http", "inngest", "qstash", "runner.middleware", "model.progress", "logs",
+    "schedules", "steps", "events", "http", "inngest", "observe", "qstash", "runner.middleware", "model.progress", "logs",
     "errors", "stores.base",
 ]  # fmt: skip
 
@@ -461,7 +461,7 @@ def test_a_wait_for_a_part_of_a_second_is_found(code: str, found: bool) -> None:
 # What an import does.
 
 MOST_LOADED = 310  # modules of the package by `import aiojobs_lite`: at each start, and in each worker process
-LOADED_ON_DEMAND = tuple(f"aiojobs_lite.{name}" for name in ("cli", "http", "inngest", "qstash", "testing"))
+LOADED_ON_DEMAND = tuple(f"aiojobs_lite.{name}" for name in ("cli", "http", "inngest", "observe", "qstash", "testing"))
 
 
 def printed(code: str, folder: Path) -> object:

@@ -1,0 +1,9 @@
+"""What a runner reports to the systems that watch applications: traces, errors, monitors.
+
+Each part needs an extra: `otel` or `sentry`. Importing this package loads nothing of them.
+"""
+
+from aiojobs_lite.observe.sentry import SentryJobs
+from aiojobs_lite.observe.tracing import Tracing
+
+__all__ = ["SentryJobs", "Tracing"]

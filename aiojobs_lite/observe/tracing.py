@@ -1,0 +1,103 @@
+"""`Tracing`: a span of OpenTelemetry for each enqueue and each attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.observe.verdicts import is_fault, outcome_of
+from aiojobs_lite.runner.context import JobContext
+from aiojobs_lite.runner.middleware import JobToEnqueue, Middleware
+
+# By the semantic conventions of OpenTelemetry for messaging; its package of constants marks them as not stable.
+_SYSTEM: Final = "messaging.system"
+_DESTINATION: Final = "messaging.destination.name"
+_OPERATION: Final = "messaging.operation.name"
+_OPERATION_TYPE: Final = "messaging.operation.type"
+_MESSAGE: Final = "messaging.message.id"
+_BATCH_SIZE: Final = "messaging.batch.message_count"
+_ERROR_TYPE: Final = "error.type"
+_ATTEMPT: Final = "aiojobs_lite.attempt"
+_OUTCOME: Final = "aiojobs_lite.outcome"
+_NAME: Final = "aiojobs_lite"
+
+
+class Tracing(Middleware):
+    """Middleware for `JobRunner(middleware=[Tracing()])`: spans by the conventions of messaging.
+
+    - Each call that enqueues has a span of kind `PRODUCER`. Its context is stored in the metadata of its jobs, by the
+      propagator of the application; by default as `traceparent`.
+    - Each attempt has a span of kind `CONSUMER` in a trace of its own, which is linked to that of the enqueue: an
+      attempt may run a month later. The handler, and all that it calls, is within it.
+    - An attempt that failed or took too long is an error. One that was suspended, snoozed, cancelled or interrupted is
+      none; `aiojobs_lite.outcome` says which.
+
+    Needs the extra: `pip install "aiojobs_lite[otel]"`.
+
+    Args:
+        tracer_provider: A `TracerProvider`, which makes the spans; None: the global one of OpenTelemetry.
+
+    Raises:
+        InvalidOption: If the extra is not installed.
+    """
+
+    def __init__(self, tracer_provider: Any = None) -> None:
+        try:
+            from opentelemetry import propagate, trace  # noqa: PLC0415  # the extra
+        except ModuleNotFoundError as error:
+            raise InvalidOption(
+                "middleware", "Tracing()", 'the extra to be installed: pip install "aiojobs_lite[otel]"'
+            ) from error
+        self._trace, self._propagate = trace, propagate
+        self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
+
+    async def around_enqueue(self, jobs: Sequence[JobToEnqueue], proceed: Callable[[], Awaitable[None]]) -> None:
+        """Has the jobs bear the context of a new span; see `Middleware.around_enqueue`."""
+        types = {job.type for job in jobs}
+        where = {} if len(types) > 1 else {_DESTINATION: jobs[0].type}
+        name = " ".join(["send", *where.values()])
+        given: dict[str, Any] = {_SYSTEM: _NAME, _OPERATION: "enqueue", _OPERATION_TYPE: "send", **where}
+        if len(jobs) > 1:
+            given[_BATCH_SIZE] = len(jobs)
+        with self._tracer.start_as_current_span(name, kind=self._trace.SpanKind.PRODUCER, attributes=given) as span:
+            for job in jobs:
+                self._propagate.inject(job.metadata)
+            await proceed()
+            if len(jobs) == 1 and jobs[0].handle is not None:
+                span.set_attribute(_MESSAGE, jobs[0].handle.key)
+
+    async def around_attempt(self, ctx: JobContext, proceed: Callable[[], Awaitable[Any]]) -> Any:
+        """Has the handler run in a new span; see `Middleware.around_attempt`."""
+        span = self._tracer.start_span(
+            f"process {ctx.type}",
+            self._trace.set_span_in_context(self._trace.INVALID_SPAN),
+            self._trace.SpanKind.CONSUMER,
+            {
+                _SYSTEM: _NAME, _OPERATION: "process", _OPERATION_TYPE: "process", _DESTINATION: ctx.type,
+                _MESSAGE: ctx.key, _ATTEMPT: ctx.attempt,
+            },
+            self._links(ctx.metadata),
+        )  # fmt: skip
+        with self._trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+            try:
+                value = await proceed()
+            except BaseException as error:
+                self._note(span, error)
+                raise
+            self._note(span, None)
+            return value
+
+    def _links(self, metadata: Mapping[str, Any]) -> list[Any]:
+        """The span of the enqueue, if it is known."""
+        carrier = {name: value for name, value in metadata.items() if isinstance(value, str)}
+        context = self._trace.get_current_span(self._propagate.extract(carrier)).get_span_context()
+        return [self._trace.Link(context)] if context.is_valid else []
+
+    def _note(self, span: Any, raised: BaseException | None) -> None:
+        outcome = outcome_of(raised)
+        span.set_attribute(_OUTCOME, outcome.value)
+        if raised is not None and is_fault(outcome):
+            span.set_attribute(_ERROR_TYPE, type(raised).__qualname__)
+            span.record_exception(raised)
+            span.set_status(self._trace.StatusCode.ERROR, f"{type(raised).__qualname__}: {raised}")
