@@ -34,6 +34,9 @@ from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.facts import StepCompleted
 from aiojobs_lite.text import show_duration
 
+AroundStep = Callable[[str, Awaitable[Any]], Awaitable[Any]]
+"""Is given the name of a step and the call of its function, and returns what becomes the result of the step."""
+
 
 class DurableAttempt:
     """What a handler asks its context for: steps, sleeps, and what is to be the same in each attempt.
@@ -64,6 +67,7 @@ class DurableAttempt:
         self.run = run
         self.find = find
         self.is_direct = True
+        self._around: AroundStep | None = None
         self._ledger = ledger
         self.waits = waits
         self._results = results
@@ -73,6 +77,10 @@ class DurableAttempt:
     def attempt(self) -> int:
         """See `StepLedger.attempt`."""
         return self._ledger.attempt
+
+    def surround(self, around: AroundStep) -> None:
+        """Has each call of the function of a step awaited by another."""
+        self._around, self.is_direct = around, False
 
     async def step(
         self, step: Step, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -245,6 +253,8 @@ class DurableAttempt:
         try:
             with self.waits:
                 called = self._called(name, result, function, args, kwargs)
+                if self._around is not None:
+                    called = self._around(name, called)
                 value = refuse_unfinished(
                     await (called if step.timeout is None else self._limited(name, step.timeout, called))
                 )

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.current import AttemptOfJob
-from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.attempt import AroundStep, DurableAttempt
 from aiojobs_lite.durable.checkpoint import RunFence, ledger_elsewhere, record_checkpoint
 from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.durable.ledger import StepLedger
@@ -49,6 +49,7 @@ class Durable:
         bus: Gets the facts about them.
         attempts: Knows what runs.
         suspend: Ends an attempt that waits.
+        around: Gives what is around the steps of a job type, by its name; None: nothing.
 
     Attributes:
         store: As given.
@@ -64,12 +65,14 @@ class Durable:
         bus: Bus,
         attempts: Attempts,
         suspend: Callable[[Running, Suspension], None],
+        around: Callable[[str], AroundStep | None],
     ) -> None:
         self.store = store
         self.clock = clock
         self._bus = bus
         self._attempts = attempts
         self.suspend = suspend
+        self._around = around
         self._results = StepResults()
         self._known: dict[Running, DurableAttempt] = {}  # two of a job that its owner lost and has claimed again
         self._driven: dict[Running, Rounds] = {}
@@ -98,6 +101,9 @@ class Durable:
             )
             if own and isinstance(found, OwningAttempt):
                 found.own = own
+            around = self._around(claimed.type)
+            if around is not None:
+                found.surround(around)
         return found
 
     def note_outside(self, job: AttemptOfJob, call: str, instead: str) -> None:

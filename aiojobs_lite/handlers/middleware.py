@@ -1,4 +1,4 @@
-"""What `middleware=` of a runner and of a group takes: objects with steps around an enqueue, an attempt, or both."""
+"""What `middleware=` of a runner and of a group takes: objects with methods around enqueues, attempts and steps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from aiojobs_lite.text import name_of
 
 AROUND_ENQUEUE: Final = "around_enqueue"
 AROUND_ATTEMPT: Final = "around_attempt"
-_STEPS: Final = f"with an `async def {AROUND_ENQUEUE}` or `async def {AROUND_ATTEMPT}`"
-_WANTED: Final = f"objects {_STEPS}"
-_ONE: Final = f"an object {_STEPS}"
+AROUND_STEP: Final = "around_step"
+_METHODS: Final = f"with an `async def {AROUND_ENQUEUE}`, `{AROUND_ATTEMPT}` or `{AROUND_STEP}`"
+_WANTED: Final = f"objects {_METHODS}"
+_ONE: Final = f"an object {_METHODS}"
 
 
 def check_middleware(option: str, value: object) -> tuple[Any, ...]:
@@ -21,10 +22,10 @@ def check_middleware(option: str, value: object) -> tuple[Any, ...]:
     found = check_each(option, value, _WANTED)
     for place, one in enumerate(found):
         option_of_one = f"{option}[{place}]"
-        steps = [getattr(one, name, None) for name in (AROUND_ENQUEUE, AROUND_ATTEMPT)]
+        methods = [getattr(one, name, None) for name in (AROUND_ENQUEUE, AROUND_ATTEMPT, AROUND_STEP)]
         if isinstance(one, type):
             raise InvalidOption(option_of_one, one, f"an object, {name_of(one)}(), not the class")
-        if not any(steps) or not all(step is None or inspect.iscoroutinefunction(step) for step in steps):
+        if not any(methods) or not all(found is None or inspect.iscoroutinefunction(found) for found in methods):
             raise InvalidOption(option_of_one, one, _ONE)
         if sum(other is one for other in found) > 1:
             raise InvalidOption(option_of_one, one, "each object once")

@@ -1,4 +1,4 @@
-"""`Tracing`: a span of OpenTelemetry for each enqueue and each attempt."""
+"""`Tracing`: a span of OpenTelemetry for each enqueue, each attempt and each step."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _BATCH_SIZE: Final = "messaging.batch.message_count"
 _ERROR_TYPE: Final = "error.type"
 _ATTEMPT: Final = "aiojobs_lite.attempt"
 _OUTCOME: Final = "aiojobs_lite.outcome"
+_STEP: Final = "aiojobs_lite.step"
 _NAME: Final = "aiojobs_lite"
 
 
@@ -30,8 +31,9 @@ class Tracing(Middleware):
       propagator of the application; by default as `traceparent`.
     - Each attempt has a span of kind `CONSUMER` in a trace of its own, which is linked to that of the enqueue: an
       attempt may run a month later. The handler, and all that it calls, is within it.
-    - An attempt that failed or took too long is an error. One that was suspended, snoozed, cancelled or interrupted is
-      none; `aiojobs_lite.outcome` says which.
+    - Each call of the function of a `ctx.step(...)` has a span within that. A step whose result is stored has none.
+    - An attempt or a step that failed or took too long is an error. One that was suspended, snoozed, cancelled or
+      interrupted is none; `aiojobs_lite.outcome` says which.
 
     Needs the extra: `pip install "aiojobs_lite[otel]"`.
 
@@ -79,6 +81,14 @@ class Tracing(Middleware):
             },
             self._links(ctx.metadata),
         )  # fmt: skip
+        return await self._within(span, proceed)
+
+    async def around_step(self, ctx: JobContext, name: str, proceed: Callable[[], Awaitable[Any]]) -> Any:
+        """Has the function of a step run in a new span; see `Middleware.around_step`."""
+        given = {_DESTINATION: ctx.type, _MESSAGE: ctx.key, _STEP: name}
+        return await self._within(self._tracer.start_span(f"step {name}", attributes=given), proceed)
+
+    async def _within(self, span: Any, proceed: Callable[[], Awaitable[Any]]) -> Any:
         with self._trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
                 value = await proceed()

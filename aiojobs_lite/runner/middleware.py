@@ -1,17 +1,19 @@
-"""Middleware: steps of the application's own around each enqueue and around each attempt."""
+"""Middleware: methods of the application around each enqueue, each attempt and each step."""
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from aiojobs_lite.durable.attempt import AroundStep
 from aiojobs_lite.engine.around import Around
 from aiojobs_lite.errors import MiddlewareMisused
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
-from aiojobs_lite.handlers.middleware import AROUND_ATTEMPT, AROUND_ENQUEUE
+from aiojobs_lite.handlers.middleware import AROUND_ATTEMPT, AROUND_ENQUEUE, AROUND_STEP
 from aiojobs_lite.model.payloads import arguments_of, redacted
 from aiojobs_lite.runner.context import JobContext, current_job
 from aiojobs_lite.runner.handle import JobHandle
@@ -62,7 +64,7 @@ class JobToEnqueue:
 
 
 class Middleware:
-    """The base class of middleware: override one of the methods, or both. Without it both signatures are the same.
+    """The base class of middleware: override any of the methods. Without it the signatures are the same.
 
     It belongs to `JobRunner(middleware=[...])`, and is around all job types; or to a group, `Jobs(middleware=[...])`,
     and is around those of the group. The first of a list is the outermost, those of the runner are around those of a
@@ -102,6 +104,23 @@ class Middleware:
         del ctx
         return await proceed()
 
+    async def around_step(self, ctx: JobContext, name: str, proceed: Callable[[], Awaitable[Any]]) -> Any:
+        """Is around each call of the function of a `ctx.step(...)`. A step whose result is stored calls nothing.
+
+        Args:
+            ctx: The context of the attempt.
+            name: The name of the step.
+            proceed: Calls the function, and returns or raises what it does. It may be awaited once, or not at all.
+
+        Returns:
+            What is stored as the result of the step.
+
+        Raises:
+            Exception: Any: it counts as if the function had raised it.
+        """
+        del ctx, name
+        return await proceed()
+
 
 class Surrounding:
     """The middleware of a runner, by job type.
@@ -115,6 +134,7 @@ class Surrounding:
         self._types: dict[int, set[str]] = {}
         self._order: list[Any] = []
         self.attempts: dict[str, Around] = {}
+        self.steps: dict[str, AroundStep] = {}
         for job_type in job_types:
             of_type = (*shared, *(one for one in job_type.middleware if one not in shared))
             for one in of_type:
@@ -122,9 +142,12 @@ class Surrounding:
                     if id(one) not in self._types:
                         self._order.append(one)
                     self._types.setdefault(id(one), set()).add(job_type.name)
-            steps = [one for one in of_type if _has(one, AROUND_ATTEMPT)]
+            attempts = [one for one in of_type if _has(one, AROUND_ATTEMPT)]
+            if attempts:
+                self.attempts[job_type.name] = partial(_attempt, attempts)
+            steps = [one for one in of_type if _has(one, AROUND_STEP)]
             if steps:
-                self.attempts[job_type.name] = partial(_attempt, steps)
+                self.steps[job_type.name] = partial(_step, steps)
 
     @property
     def has_enqueues(self) -> bool:
@@ -171,11 +194,25 @@ def _has(one: Any, step: str) -> bool:
     return found is not None and getattr(found, "__func__", found) is not getattr(Middleware, step)
 
 
-async def _attempt(steps: Sequence[Any], call: Callable[[], Awaitable[Any]]) -> Any:
+async def _attempt(middleware: Sequence[Any], call: Callable[[], Awaitable[Any]]) -> Any:
     ctx = current_job()
-    for one in reversed(steps):
+    for one in reversed(middleware):
         call = partial(one.around_attempt, ctx, _Once(one, call))
     return await call()
+
+
+async def _step(middleware: Sequence[Any], name: str, called: Awaitable[Any]) -> Any:
+    async def call() -> Any:
+        return await called
+
+    ctx, proceed = current_job(), call
+    for one in reversed(middleware):
+        proceed = partial(one.around_step, ctx, name, _Once(one, proceed))
+    try:
+        return await proceed()
+    finally:
+        if inspect.iscoroutine(called):
+            called.close()  # it may not have begun
 
 
 async def _enqueue_step(one: Any, jobs: Sequence[JobToEnqueue], proceed: Callable[[], Awaitable[None]]) -> None:
@@ -204,7 +241,7 @@ class _Once:
 
     async def __call__(self) -> Any:
         if self._is_called:
-            problem = "awaited `proceed()` twice: a job is enqueued once, and an attempt runs once"
+            problem = "awaited `proceed()` twice: a job is enqueued once, and an attempt and a step run once"
             raise self._misused(f"{problem}. Await it once")
         if self.has_returned:
             problem = "awaited `proceed()` after it had returned: nothing was enqueued by that"

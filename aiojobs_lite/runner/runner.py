@@ -12,6 +12,7 @@ from typing import Any, Final, Never, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.dead import OnDead
+from aiojobs_lite.durable.attempt import AroundStep
 from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
@@ -130,6 +131,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         check_choice("durability", durability, get_args(Durability))
         open_store(database, durability)  # refuses what cannot work; opens no file
         self._middleware = check_middleware("middleware", middleware)
+        self._around_steps: Mapping[str, AroundStep] = {}
         self._database, self._durability = database, durability
         self._settings = Settings(
             max_running, _drain_timeout(drain_timeout), seconds(cancel_grace, "cancel_grace"),
@@ -226,8 +228,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             settings=self._settings,
         )
         self.durables.durable = Durable(
-            store=engine, clock=self._clock, bus=self._bus, attempts=engine.attempts, suspend=engine.suspend
-        )
+            store=engine, clock=self._clock, bus=self._bus, attempts=engine.attempts, suspend=engine.suspend,
+            around=self._around_step,
+        )  # fmt: skip
         self._access.open(engine)
         try:
             await engine.start()
@@ -357,8 +360,12 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
 
         def have() -> None:
             self._surrounding = surrounding if surrounding.has_enqueues else None
+            self._around_steps = surrounding.steps
 
         return TypeChange(surrounding.attempts, have)
+
+    def _around_step(self, job_type: str) -> AroundStep | None:
+        return self._around_steps.get(job_type)
 
     def _add(self, job_type: JobType[..., Any]) -> None:
         self._declared.declare(job_type)

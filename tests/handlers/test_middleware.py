@@ -41,7 +41,8 @@ def test_an_error_says_what_is_wanted() -> None:
     wrong: Any = Timed
     with pytest.raises(InvalidOption, match=r"an object, Timed\(\), not the class"):
         Jobs(middleware=[wrong])
-    with pytest.raises(InvalidOption, match="an object with an `async def around_enqueue` or `async def around_at"):
+    methods = "an `async def around_enqueue`, `around_attempt` or `around_step`"
+    with pytest.raises(InvalidOption, match=f"an object with {methods}"):
         Jobs(middleware=[Plain()])
     with pytest.raises(InvalidOption, match="each object once"):
         Jobs(middleware=[SAME, SAME])

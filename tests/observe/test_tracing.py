@@ -115,6 +115,41 @@ async def test_what_is_no_fault_is_no_error(rig: Rig, job_kit: JobKit, raised: E
     assert rig.processed() == [(outcome, StatusCode.UNSET, 1)]
 
 
+async def test_a_call_of_a_step_is_a_span_within_the_attempt(rig: Rig, job_kit: JobKit) -> None:
+    seen: list[Any] = []
+
+    async def fetch() -> str:
+        seen.append(get_current_span().get_span_context())
+        return "user"
+
+    def send() -> None:
+        seen.append(get_current_span().get_span_context())
+        if len(seen) == 2:
+            raise ConnectionError("closed")
+
+    @rig.runner.job(name="mail")
+    async def mail(ctx: JobContext = injected) -> None:
+        await ctx.step("fetch", fetch)
+        await ctx.step("send", send)
+
+    async with job_kit(rig.runner):
+        handle = await rig.runner.enqueue(mail)
+        await job_kit.run_to_end()
+    steps, attempts = rig.spans(SpanKind.INTERNAL), rig.spans(SpanKind.CONSUMER)
+    assert [(span.name, span.status.status_code) for span in steps] == [
+        ("step fetch", StatusCode.UNSET), ("step send", StatusCode.ERROR), ("step send", StatusCode.UNSET),
+    ]  # fmt: skip
+    assert [span.context for span in steps] == seen
+    assert [span.parent for span in steps] == [attempts[0].context, attempts[0].context, attempts[1].context]
+    assert (steps[1].status.description, (steps[1].attributes or {})["error.type"]) == (
+        "ConnectionError: closed", "ConnectionError",
+    )  # fmt: skip
+    assert {**(steps[0].attributes or {})} == {
+        "messaging.destination.name": "mail", "messaging.message.id": handle.key, "aiojobs_lite.step": "fetch",
+        "aiojobs_lite.outcome": "succeeded",
+    }  # fmt: skip
+
+
 async def test_a_time_out_is_an_error(rig: Rig, job_kit: JobKit) -> None:
     @rig.runner.job(max_attempts=1, timeout="5s")
     async def slow() -> None:

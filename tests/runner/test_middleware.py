@@ -202,7 +202,10 @@ async def test_what_an_enqueue_is_refused_with_reaches_its_caller(job_kit: JobKi
             error, match = {
                 "refuses": (PermissionError, "not now"),
                 "not at all": (MiddlewareMisused, "Raise an exception to refuse it"),
-                "twice": (MiddlewareMisused, r"Step awaited `proceed\(\)` twice: a job is enqueued once"),
+                "twice": (
+                    MiddlewareMisused,
+                    r"Step awaited `proceed\(\)` twice: a job is enqueued once, and an attempt",
+                ),
             }[name]
             with pytest.raises(error, match=match):
                 await runner.enqueue(waits)
