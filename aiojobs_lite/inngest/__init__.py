@@ -4,5 +4,6 @@ Needs the extra `inngest`: `pip install "aiojobs_lite[inngest]"`. Importing this
 """
 
 from aiojobs_lite.inngest.entrance import inngest_app
+from aiojobs_lite.inngest.references import reference_function
 
-__all__ = ["inngest_app"]
+__all__ = ["inngest_app", "reference_function"]

@@ -21,7 +21,7 @@ def inngest_app(runner: JobRunner, **options: Unpack[InngestOptions]) -> AsgiApp
         runner: Runs the functions; it has them as job types from their registration on.
         **options: Those that `aiojobs_lite.inngest.settings.InngestOptions` describes: `mode`, `event_key`,
             `fallback_event_key`, `signing_key`, `fallback_signing_key`, `apps`, `look_every`, `allow_private`,
-            `backoff`, `timeout`, `gateway`.
+            `backoff`, `timeout`, `gateway`, `invocable`.
 
     Raises:
         InvalidOption: If one of them cannot work, or the extra is not installed.

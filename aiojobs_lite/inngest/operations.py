@@ -17,7 +17,7 @@ from aiojobs_lite.durable.operations import (
     StepRan,
     WaitForEvent,
 )
-from aiojobs_lite.errors import ExpressionError, InvalidOption
+from aiojobs_lite.errors import EnqueueError, ExpressionError, InvalidOption
 from aiojobs_lite.handlers.event import check_event_name
 from aiojobs_lite.inngest import ids
 from aiojobs_lite.inngest.answers import SdkOperation, failure_of, failure_of_error
@@ -63,6 +63,9 @@ class Functions(Protocol):
 
         Returns:
             The job; None: there is no such function.
+
+        Raises:
+            EnqueueError: If the job cannot be made of the event.
         """
 
 
@@ -251,7 +254,10 @@ def _invoke(found: SdkOperation, name: str, answering: Answering, helpers: Helpe
         "data": {**(given if isinstance(given, dict) else {}), "_inngest": about},
     }  # fmt: skip
     memo = memo_text(event, answering.now)
-    candidate = None if helpers.functions is None else helpers.functions.invoked(function_id, memo)
+    try:
+        candidate = None if helpers.functions is None else helpers.functions.invoked(function_id, memo)
+    except EnqueueError as error:
+        return _failed(name, type(error).__name__, str(error), is_final=True)
     if candidate is None:
         return _failed(name, "Error", f"could not find function with ID: {function_id}", is_final=True)
     return InvokeJob(name, candidate, until)

@@ -10,6 +10,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_choice, check_each, check_flag, check_text
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.job_type import Enqueueable
 from aiojobs_lite.handlers.urls import check_url
 from aiojobs_lite.inngest.keys import AppKeys
 from aiojobs_lite.policy.backoff import Backoff
@@ -37,6 +38,7 @@ class InngestOptions(TypedDict, total=False):
         backoff: The waits between the attempts of a step; default `Backoff(base="30s", cap="2h")`.
         timeout: How long one call of an app may take; default 2 h.
         gateway: The hosts to which `step.fetch` and `step.ai` may send requests; default: none.
+        invocable: The job types of Python that functions may invoke, as functions of an app `native`; default: none.
     """
 
     mode: InngestMode
@@ -50,6 +52,7 @@ class InngestOptions(TypedDict, total=False):
     backoff: Backoff | None
     timeout: Duration
     gateway: Sequence[str]
+    invocable: Sequence[Enqueueable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class InngestSettings:
     backoff: Backoff
     timeout: float
     gateway: frozenset[str]
+    invocable: tuple[Enqueueable[..., Any], ...] = ()
 
     @property
     def is_dev(self) -> bool:
@@ -102,12 +106,21 @@ def inngest_settings(options: InngestOptions) -> InngestSettings:
         backoff or Backoff(base="30s", cap="2h"),
         seconds(options.get("timeout", _LONGEST_CALL_S), "timeout", least=0.001),
         _hosts(options.get("gateway", ())),
+        _invocable(options.get("invocable", ())),
     )
 
 
 def _hosts(value: object) -> frozenset[str]:
     found: list[Any] = check_each("gateway", value, "names of hosts")
     return frozenset([check_text("gateway", host, LONGEST_EVENT_KEY_CHARS).lower() for host in found])
+
+
+def _invocable(value: object) -> tuple[Enqueueable[..., Any], ...]:
+    found: list[Any] = check_each("invocable", value, "job types")
+    for one in found:
+        if not isinstance(one, Enqueueable):
+            raise InvalidOption("invocable", one, "a list of job types (functions with @runner.job or @job)")
+    return tuple(found)
 
 
 def _event_key(name: str, value: object) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.errors import EnqueueError, InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.reference import JobReference
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.job import Claimed
@@ -41,6 +42,17 @@ class Children:
             expected = "no `after` for a job that an operation starts; wait for the others first, by `ctx.invoke`"
             raise InvalidOption("after", list(job.how.after.jobs), expected)
         return job.how.candidate(job.row(self._access.engine.now(), args, kwargs))
+
+    def candidate_by_name(
+        self, reference: JobReference[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Candidate:
+        """The same of a job type by its name.
+
+        Raises:
+            UnknownJobType: If there is none.
+        """
+        job_type, now = self._registry.get(reference.name), self._access.engine.now()
+        return job_type.how.candidate(job_type.how.row(job_type, reference.payload(job_type, now, args, kwargs), now))
 
     def candidate_of(self, bound: BoundJob[Any]) -> Candidate:
         """The same of a bound job."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from types import FunctionType
-from typing import Any, Final, Generic, ParamSpec, overload
+from typing import Any, Final, ParamSpec, overload
 from uuid import UUID
 
 from typing_extensions import TypeVar
@@ -33,7 +33,9 @@ from aiojobs_lite.handlers.checks import check_aware, check_each
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.event import Event, data_kind, event_of, make_match
 from aiojobs_lite.handlers.habits import answers_words_of_steps
-from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.reference import JobReference
+from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Status
@@ -156,13 +158,14 @@ class Operations(AttemptContext):
 
     @name_first
     def invoke(
-        self, step: str | Step, job: Enqueueable[P, T], /, *args: P.args, **kwargs: P.kwargs
+        self, step: str | Step, job: Enqueueable[P, T] | JobReference[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]:
         """Starts a job, once, and waits for its end. The attempt ends meanwhile.
 
         Args:
             step: Its name; or a `Step` whose `timeout` says how long to wait at most. It has no attempts: the job has.
-            job: A job type, or one with options (`.using(...)`).
+            job: A job type, or one with options (`.using(...)`); or a function of an app by its id,
+                `aiojobs_lite.inngest.reference_function(...)`.
             *args: Its arguments.
             **kwargs: The same by name.
 
@@ -178,10 +181,13 @@ class Operations(AttemptContext):
         checked = _step(step, "invoke(name, job_type, ...)")
         if isinstance(job, str):
             raise miswritten("job", job, "a job type, as `@job` makes it of a function, and not its name")
-        check_enqueueable(job)
         children, operations = self._children(), self._operations()
+        if isinstance(job, JobReference):
+            candidate, result = partial(children.candidate_by_name, job, args, kwargs), job.result
+            return Invocation(children, operations, checked, result).result(candidate)
+        check_enqueueable(job)
         candidate = partial(children.candidate, job, args, kwargs)
-        return Invocation(children, operations, checked, job.job_type).result(candidate)
+        return Invocation(children, operations, checked, job.job_type.result).result(candidate)
 
     @name_first
     async def gather(self, name: str, jobs: Iterable[BoundJob[T]]) -> list[T]:
@@ -196,12 +202,15 @@ class Operations(AttemptContext):
             if not isinstance(one, BoundJob):
                 raise not_bound(one, bound)
         step, join = Step(name), object()
-        return await asyncio.gather(
+        returned: list[T] = await asyncio.gather(
             *[
-                Invocation(children, operations, step, one.job_type, join).result(partial(children.candidate_of, one))
+                Invocation(children, operations, step, one.job_type.result, join).result(
+                    partial(children.candidate_of, one)
+                )
                 for one in bound
             ]
         )
+        return returned
 
     @name_first
     def send(self, name: str, event: str, data: Any = None, *, id: str | None = None) -> Coroutine[Any, Any, None]:  # noqa: A002
@@ -275,27 +284,27 @@ class Operations(AttemptContext):
         return found
 
 
-class Invocation(Generic[T]):
+class Invocation:
     """A child that a handler starts and waits for.
 
     Args:
         children: Makes it.
         operations: Those of the parent.
         step: Its name, and how long to wait.
-        job_type: Its type.
+        returned: Reads what it returned; None: its type does not keep that.
         join: The same of all that are awaited together, or None.
     """
 
     def __init__(
-        self, children: Children, operations: DurableAttempt, step: Step, job_type: JobType[..., T], join: object = None
+        self, children: Children, operations: DurableAttempt, step: Step, returned: Result | None, join: object = None
     ) -> None:
         self._children = children
         self._operations = operations
         self._step = step
-        self._job_type = job_type
+        self._returned = returned
         self._join = join
 
-    async def result(self, candidate: Callable[[], Candidate]) -> T:
+    async def result(self, candidate: Callable[[], Candidate]) -> Any:
         """Starts it, once, and returns what it returned."""
         until = partial(_end, self._operations, self._step.timeout)
         row = await self._operations.child(self._step.name, candidate, until, self._join)
@@ -303,12 +312,10 @@ class Invocation(Generic[T]):
             raise self._children.refusal(row, [candidate()])
         if row.state is StepState.DONE:
             data = "null" if row.memo is None else result_of(row.memo)
-            result = self._job_type.result
             try:
-                returned: T = json.loads(data) if result is None else result.load(data)
+                return json.loads(data) if self._returned is None else self._returned.load(data)
             except ValueError as problem:
                 raise StepUnfit(self._operations.run.claimed.id, row.name, str(problem)) from None
-            return returned
         error = await self._error(row)
         error.is_final = True
         raise error

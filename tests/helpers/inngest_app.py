@@ -89,17 +89,23 @@ def _data(text: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def shop(
-    kit: JobKit, script: Script, *, before: Callable[[JobRunner], Any] | None = None, **options: Any
+    kit: JobKit,
+    script: Script,
+    *,
+    runner: JobRunner | None = None,
+    before: Callable[[JobRunner], Any] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Shop]:
     """A running server, and an app that answers its calls by a script.
 
     Args:
         kit: The kit of the test.
         script: Answers the calls.
+        runner: The runner; None: one in memory.
         before: Is given the runner before its start.
         **options: Those of the application.
     """
-    app, runner = App(script), JobRunner(":memory:")
+    app, runner = App(script), runner or JobRunner(":memory:")
     async with endpoint(app.answers) as server:
         made = inngest_app(runner, **{"mode": "dev", "backoff": Backoff(base="1m"), **options})
         if before is not None:

@@ -56,6 +56,7 @@ ELSEWHERE: Final = {
     "durable/driver.py": Suite("tests/durable/test_rounds.py", _NO_BEHAVIOUR),
     "durable/operations.py": Suite("tests/durable/test_ledger.py", _NO_BEHAVIOUR),
     "runner/driven.py": Suite("tests/durable/test_rounds.py", "each run there has such a handler"),
+    "handlers/reference.py": Suite("tests/inngest/test_references.py", "functions of apps are invoked by it"),
     "runner/children.py": Suite("tests/runner/test_operations.py", "children are started by a context"),
     "handlers/mode.py": Suite("tests/handlers/test_job_type.py", "each job type has one"),
     "events.py": Suite("tests/runner/test_events.py", "names alone, under which tests and applications import them"),

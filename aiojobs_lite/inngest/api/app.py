@@ -38,6 +38,7 @@ from aiojobs_lite.inngest.flow import FlowSettings
 from aiojobs_lite.inngest.functions import FunctionConfig
 from aiojobs_lite.inngest.gateway import HostGateway
 from aiojobs_lite.inngest.hub import Hub
+from aiojobs_lite.inngest.invocables import Invocables
 from aiojobs_lite.inngest.operations import Helpers
 from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.runner.asgi import AsgiApp
@@ -71,7 +72,8 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
 
 def _driver(hub: Hub, call: CallSettings, config: FunctionConfig) -> HttpDriver:
     hosts, timeout = hub.settings.gateway, hub.settings.timeout
-    helpers = Helpers(hub.apps, HostGateway(hub, hosts, timeout) if hosts else None)
+    functions = Invocables(hub.apps, hub.runner.durables.children, hub.settings.invocable)
+    helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None)
     return HttpDriver(
         Target(config.id, config.url), hub, DriverSettings(call, helpers, hub.now, hub.ask_store, timeout)
     )
