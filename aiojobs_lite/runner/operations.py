@@ -181,13 +181,15 @@ class Operations(AttemptContext):
         checked = _step(step, "invoke(name, job_type, ...)")
         if isinstance(job, str):
             raise miswritten("job", job, "a job type, as `@job` makes it of a function, and not its name")
+        if not isinstance(job, JobReference):
+            check_enqueueable(job)
         children, operations = self._children(), self._operations()
+        returned: Result | None
         if isinstance(job, JobReference):
-            candidate, result = partial(children.candidate_by_name, job, args, kwargs), job.result
-            return Invocation(children, operations, checked, result).result(candidate)
-        check_enqueueable(job)
-        candidate = partial(children.candidate, job, args, kwargs)
-        return Invocation(children, operations, checked, job.job_type.result).result(candidate)
+            candidate, returned = partial(children.candidate_by_name, job, args, kwargs), job.result
+        else:
+            candidate, returned = partial(children.candidate, job, args, kwargs), job.job_type.result
+        return Invocation(children, operations, checked, returned).result(candidate)
 
     @name_first
     async def gather(self, name: str, jobs: Iterable[BoundJob[T]]) -> list[T]:
