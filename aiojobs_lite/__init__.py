@@ -9,6 +9,7 @@ The names below are the whole surface for an application. Public as well, each f
 - `aiojobs_lite.runner.batches`: the classes of what `runner.batches` returns, for annotations.
 - `aiojobs_lite.runner.client`: the class of what `JobClient` returns, for annotations.
 - `aiojobs_lite.runner.client_batches`: the classes of what `client.batches` returns, for annotations.
+- `aiojobs_lite.figures`: what `runner.figures` gives.
 - `aiojobs_lite.flow`: what `unique=`, `debounce=`, `throttle=` and `batch=` take.
 - `aiojobs_lite.schedules`: the classes of what `runner.schedules` gives, for annotations.
 - `aiojobs_lite.steps`: a step of a durable handler with options of its own.

@@ -40,9 +40,9 @@ SURFACE = {
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
-    "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "runner.client_batches", "flow",
-    "schedules", "steps", "events", "http", "inngest", "observe", "qstash", "runner.middleware", "model.progress",
-    "logs", "errors", "stores.base",
+    "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "runner.client_batches",
+    "figures", "flow", "schedules", "steps", "events", "http", "inngest", "observe", "qstash", "runner.middleware",
+    "model.progress", "logs", "errors", "stores.base",
 ]  # fmt: skip
 
 # Budgets.

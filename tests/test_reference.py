@@ -50,6 +50,7 @@ from aiojobs_lite.qstash.settings import QSTASH_DEFAULTS
 from aiojobs_lite.runner.batches import Batches, OpenBatchHandle
 from aiojobs_lite.runner.documents import Documents
 from aiojobs_lite.runner.events import Events
+from aiojobs_lite.runner.figures import JobFigures
 from aiojobs_lite.runner.handle import RunnerJobs
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.limits import JobLimits
@@ -236,6 +237,7 @@ def test_every_public_name_is_listed() -> None:
         ("runner.batches", Batches),
         ("runner.events", Events),
         ("runner.documents", Documents),
+        ("runner.figures", JobFigures),
         ("BatchHandle", OpenBatchHandle),
         ("JobContext", JobContext),
         ("Job", Job),
@@ -248,7 +250,7 @@ def test_every_method_and_attribute_is_listed(title: str, kind: type) -> None:
 
 
 NAMED = re.compile(
-    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner\.events|runner\.documents|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
+    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner\.events|runner\.documents|runner\.figures|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
 )
 OWNERS: dict[str, set[str]] = {
     "runner": {
@@ -264,6 +266,7 @@ OWNERS: dict[str, set[str]] = {
         "batches",
         "events",
         "documents",
+        "figures",
     },
     "runner.jobs": {*dir(RunnerJobs)},
     "runner.types": {*dir(JobTypes)},
@@ -272,6 +275,7 @@ OWNERS: dict[str, set[str]] = {
     "runner.batches": {*dir(Batches)},
     "runner.events": {*dir(Events)},
     "runner.documents": {*dir(Documents)},
+    "runner.figures": {*dir(JobFigures)},
     "batch": {*dir(OpenBatchHandle), "id"},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job), "dead", "completed", "cancelled"},  # the last three are events

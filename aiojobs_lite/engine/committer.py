@@ -58,6 +58,7 @@ class Committer:
     Attributes:
         is_busy: Whether a transaction is in flight.
         transactions: How many were begun.
+        instant: The instant of the latest of them, in microseconds.
         went_idle: Set whenever nothing is left to write; cleared by what waits for it.
         when_committed: Is called after each transaction; None: nothing wants to know.
     """
@@ -76,6 +77,7 @@ class Committer:
         self.is_busy = False
         self._in_flight: Sequence[Entry] = ()
         self.transactions = 0
+        self.instant = 0
         self._is_closed = False
         self._origin = Origin()
         self.when_committed: Callable[[], None] | None = None
@@ -235,8 +237,9 @@ class Committer:
             return None
         is_inserting = not _ADDS.isdisjoint(map(type, unit))
         claim = self._claims.next_claim(inserting=is_inserting)
+        self.instant = now = self._clock.now()
         try:
-            applied = self._inline.apply([unit] if claim is None else [unit, (claim,)], self._clock.now())
+            applied = self._inline.apply([unit] if claim is None else [unit, (claim,)], now)
         except StoreUnavailable as error:
             self._found_unavailable(error, (), claim)
             self._alarm.ring()
@@ -296,8 +299,9 @@ class Committer:
             units.append((claim,))
         self.is_busy = True
         self.transactions += 1
+        self.instant = now = self._clock.now()
         try:
-            return await self._store.apply(units, self._clock.now())
+            return await self._store.apply(units, now)
         except asyncio.CancelledError:
             leave_in_doubt(entries, "CLOSED", "the runner was left while it was being written")
             raise

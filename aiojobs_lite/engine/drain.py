@@ -68,7 +68,8 @@ class Drain:
         if self._progress.is_draining:
             return
         self._reason = why
-        for part in (self._parts.dispatcher, self._parts.ticker, self._parts.executor.processes, self._parts.watchers):
+        parts = self._parts
+        for part in (parts.dispatcher, parts.ticker, parts.executor.processes, parts.watchers, parts.figures):
             part.drain()
         self._progress.go_on_to(Phase.DRAINING)
 

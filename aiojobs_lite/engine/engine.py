@@ -22,6 +22,7 @@ from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.expiries import ExpiryReporter
+from aiojobs_lite.engine.figures import FigureCounter
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.janitor import Janitor
@@ -100,6 +101,7 @@ class Engine:
         joined: The jobs that callers enqueue in transactions of their own.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
         save_ran: See `Committer.save_ran`.
+        write_figures: See `FigureCounter.settle`.
         write_all: See `Committer.write_all`.
     """
 
@@ -121,7 +123,7 @@ class Engine:
         reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
         self._maintenance = _maintenance(store, clock, committer, settings)
         deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)
-        recorder = self._recorder(watcher, deaths, reports)
+        recorder, figures = self._recorder(watcher, deaths, reports)
         self._executor = Executor(
             clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
             recorder=recorder, identity=identity, cancel_grace=settings.cancel_grace,
@@ -131,7 +133,7 @@ class Engine:
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, pauses=self.pauses,
-            joined=self.joined, deaths=deaths, listeners=self.listeners, waiters=self.waiters,
+            joined=self.joined, deaths=deaths, listeners=self.listeners, waiters=self.waiters, figures=figures,
             watchers=self.watchers, reports=reports, others=self._others(watcher, recorder, ticker, settings.ageing),
         )  # fmt: skip
         self._lifecycle = Lifecycle(
@@ -142,7 +144,7 @@ class Engine:
         self._executor.connect(reporter=reports, around=around)
         self._type_changes = self._changes_of(parts, deps)
         self.write, self.write_all, self.save_ran = committer.write, committer.write_all, committer.save_ran
-        self.follow = reports.follow
+        self.follow, self.write_figures = reports.follow, figures.settle
 
     @property
     def phase(self) -> Phase:
@@ -276,11 +278,15 @@ class Engine:
     def _cascades(self, watcher: ChangeWatcher) -> Cascades:
         return Cascades(self.bus, self.waiters, [self.listeners, watcher])
 
-    def _recorder(self, refusals: ChangeWatcher, deaths: Deaths, reports: Reports) -> Recorder:
-        return Recorder(
+    def _recorder(self, refusals: ChangeWatcher, deaths: Deaths, reports: Reports) -> tuple[Recorder, FigureCounter]:
+        """What saves ends, and what counts them."""
+        recorder = Recorder(
             commits=self.commits, clock=self._clock, attempts=self.attempts, bus=self.bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=refusals, deaths=deaths, reports=reports,
         )  # fmt: skip
+        figures = FigureCounter(commits=self.commits, clock=self._clock)
+        recorder.connect(figures=figures)
+        return recorder, figures
 
     def _janitor(self, recorder: Recorder) -> Janitor:
         return Janitor(

@@ -15,6 +15,7 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import AbandonBatches, ListBatchOwners
 from aiojobs_lite.model.documents import PruneDocuments
 from aiojobs_lite.model.events import PruneEvents
+from aiojobs_lite.model.figures import KEPT_HOURS, PruneFigures
 from aiojobs_lite.model.runners import EndRunners
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
@@ -82,7 +83,7 @@ class Maintenance:
                 _log.warning("batch %s is abandoned: its runner or client ended before its block", batch)
 
     async def prune(self) -> None:
-        """Deletes finished jobs, ticks, events and documents that were kept long enough, some at a time."""
+        """Deletes finished jobs, ticks, events, documents and figures that were kept long enough, some at a time."""
         now = self._clock.now()
         jobs = Prune(
             completed_before=after(now, -self._retention.completed),
@@ -91,6 +92,7 @@ class Maintenance:
             limit=_PRUNE_AT_ONCE,
         )
         events = PruneEvents(after(now, -self._retention.events), _PRUNE_AT_ONCE)
-        for write in (jobs, events, PruneDocuments(_PRUNE_AT_ONCE)):
+        figures = PruneFigures(after(now, -KEPT_HOURS * 3600.0), _PRUNE_AT_ONCE)
+        for write in (jobs, events, PruneDocuments(_PRUNE_AT_ONCE), figures):
             while await self._commits.write(write) >= _PRUNE_AT_ONCE:
                 pass

@@ -9,6 +9,7 @@ from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.deaths import Deaths
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
+from aiojobs_lite.engine.figures import FigureCounter
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.joining import JoinedJobs
 from aiojobs_lite.engine.listeners import Listeners
@@ -43,6 +44,7 @@ class Parts:
         listeners: Have jobs placed that are held for them, which is waited for.
         reports: Take nothing more when the runner is left.
         watchers: End when the drain begins.
+        figures: Are written when the drain begins, and with each end that it brings.
         others: Only run.
     """
 
@@ -61,6 +63,7 @@ class Parts:
     listeners: Listeners
     reports: Reports
     watchers: JobWatchers
+    figures: FigureCounter
     others: Sequence[Part]
 
     @property

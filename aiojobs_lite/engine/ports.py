@@ -59,6 +59,24 @@ class Commits(Protocol):
         """Returns when every transaction that is in flight now has been answered."""
 
 
+class TimedCommits(Commits, Protocol):
+    """Also knows when the latest transaction was: the committer."""
+
+    @property
+    def instant(self) -> int:
+        """The instant of the transaction that was begun last, in microseconds."""
+
+
+class EndCounter(Protocol):
+    """Counts ends that were saved: the counter of figures."""
+
+    def completed(self, job_type: str, duration: float) -> None:
+        """Counts an attempt that succeeded."""
+
+    def ended(self, end: End, duration: float | None) -> None:
+        """Counts the end of an attempt."""
+
+
 class LastCommits(Commits, Protocol):
     """Also knows what is left to write: the committer."""
 

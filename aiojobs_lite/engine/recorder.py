@@ -8,7 +8,15 @@ from typing import Any
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
-from aiojobs_lite.engine.ports import ChangeListener, Commits, DeathReactions, EndListener, OpenReports, UnsavedEnds
+from aiojobs_lite.engine.ports import (
+    ChangeListener,
+    Commits,
+    DeathReactions,
+    EndCounter,
+    EndListener,
+    OpenReports,
+    UnsavedEnds,
+)
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
@@ -65,6 +73,11 @@ class Recorder:
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
         self._raised: dict[tuple[int, int, str], Raised] = {}  # the same, until the end is saved
         self._when_saved = self._saved  # one object for all
+        self._figures: EndCounter | None = None
+
+    def connect(self, *, figures: EndCounter) -> None:
+        """Sets what counts ends for the figures of all processes."""
+        self._figures = figures
 
     def add_listener(self, listener: EndListener) -> None:
         """Notifies one more of each end from now on."""
@@ -159,6 +172,7 @@ class Recorder:
         raised = self._raised.pop((end.id, end.attempt, end.owner), None) if self._raised else None
         if self._lost and (lost := self._lost.pop((end.id, end.attempt, end.owner), None)):
             if is_owned:
+                self._count(end, None)
                 self._notify(end, 0.0, raised)
             if not lost.done():
                 lost.set_result(is_owned)
@@ -166,6 +180,7 @@ class Recorder:
         duration = self._attempts.saved(end.id)
         if is_owned:
             self._metrics.ended(end.type, duration, succeeded=type(end) is Complete)
+            self._count(end, duration)
             self._notify(end, duration, raised)
         elif error is None:
             self._metrics.refused_ends += 1
@@ -176,10 +191,16 @@ class Recorder:
         """Notifies of the end of nearly every attempt, in fewer calls than `_notify`."""
         duration = self._attempts.saved(end.id)
         self._metrics.ended(end.type, duration, succeeded=True)
+        if self._figures is not None:
+            self._figures.completed(end.type, duration)
         for listener in self._listeners:
             listener.attempt_ended(end)
         if self._bus.is_watched(JobCompleted):
             self._bus.publish(JobCompleted(end.id, end.type, end.attempt, duration))
+
+    def _count(self, end: End, duration: float | None) -> None:
+        if self._figures is not None:
+            self._figures.ended(end, duration)
 
     def _limited(self, raised: Raised) -> Raised:
         """Without the exception, which keeps all that its handler had, if many wait while the database fails."""

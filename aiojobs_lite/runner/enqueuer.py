@@ -22,6 +22,7 @@ from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_e
 from aiojobs_lite.runner.children import Children, DurableAccess
 from aiojobs_lite.runner.documents import Documents
 from aiojobs_lite.runner.events import Events, EventToSend, SentEvent
+from aiojobs_lite.runner.figures import JobFigures
 from aiojobs_lite.runner.handle import JobHandle, RunnerJobs
 from aiojobs_lite.runner.joining import JoinedHandle, OpenConnection, check_connection
 from aiojobs_lite.runner.publishing import Publisher
@@ -46,6 +47,7 @@ class Enqueuer:
         batches: Opens and finds batches.
         events: Sends, lists and replays events.
         documents: Small documents of JSON beside the jobs.
+        figures: How attempts ended and how long they took, over all processes; and how the database stands.
         publish: Has a request delivered to a URL.
         publish_many: Has many delivered, in one transaction.
         durables: Durable runs, for what drives them elsewhere.
@@ -59,6 +61,7 @@ class Enqueuer:
         self._admission = Admission(self._access)
         self.jobs = RunnerJobs(self._access)
         self.documents = Documents(self._access)
+        self.figures = JobFigures(self._access)
         self.durables = DurableAccess(Children(self._access, self._registry))
         self.events = Events(self._access, self._registry, self.jobs, self._admission)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue

@@ -92,6 +92,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         batches: Opens and finds batches.
         schedules: The cron schedules, declared and made at run time.
         events: Sends, lists and replays events.
+        figures: How attempts ended and how long they took, over all processes; and how the database stands.
         documents: Small documents of JSON beside the jobs.
         publish: Has a request delivered to a URL, by `Http` of `aiojobs_lite.http`: `await runner.publish(url, ...)`.
         publish_many: Has many of them delivered, `Publish(url, ...)`, all or none, in one transaction.

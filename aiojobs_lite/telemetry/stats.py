@@ -58,7 +58,8 @@ class RunnerStats:
     """A runner and its database at one moment, as of the last commit that the runner made or noticed.
 
     The counts from `pending` to `cancelled` and `unclaimed` are those of the whole database, whatever process enqueued
-    or runs the jobs. A commit of another process is noticed within 0.1 s. The others are of this runner alone.
+    or runs the jobs. A commit of another process is noticed within 0.1 s. The others are of this runner alone:
+    `runner.figures` has times, rates and errors of the whole database.
 
     Attributes:
         pending: Jobs of all types that wait, whether due or not, the three below included.

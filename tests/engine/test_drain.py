@@ -49,6 +49,7 @@ class Draining:
             attempts=self.attempts, committer=self, executor=self, recorder=self,
             dispatcher=self.noting("dispatcher"), ticker=self.noting("ticker"),
             watchers=self.noting("watchers"),
+            figures=self.noting("figures"),
         )  # fmt: skip
         owners: Any = None
         self.drain_part = Drain(
@@ -101,7 +102,7 @@ def test_it_begins_once_and_stops_what_makes_work() -> None:
     draining = Draining(0)
     draining.drain_part.begin("SIGTERM")
     draining.drain_part.begin("close")
-    assert draining.calls == ["dispatcher", "ticker", "processes", "watchers"]
+    assert draining.calls == ["dispatcher", "ticker", "processes", "watchers", "figures"]
     assert draining.progress.phase is Phase.DRAINING
 
 

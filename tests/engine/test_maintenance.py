@@ -15,6 +15,7 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine.maintenance import Maintenance, Retention
 from aiojobs_lite.model.documents import PruneDocuments
 from aiojobs_lite.model.events import PruneEvents
+from aiojobs_lite.model.figures import PruneFigures
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.testing.clock import FakeClock
@@ -30,7 +31,7 @@ class World:
 
     Attributes:
         pruned: What the next prunes of jobs answer; after them 0. `events_pruned`: the same of events.
-        documents_pruned: The same of documents.
+        documents_pruned: The same of documents. `figures_pruned`: of figures.
         is_full: Whether nothing can be pruned.
     """
 
@@ -41,6 +42,8 @@ class World:
     events_pruned: list[int] = field(default_factory=list)
     document_prunes: list[PruneDocuments] = field(default_factory=list)
     documents_pruned: list[int] = field(default_factory=list)
+    figure_prunes: list[PruneFigures] = field(default_factory=list)
+    figures_pruned: list[int] = field(default_factory=list)
     maintained_at: list[int] = field(default_factory=list)
     is_full: bool = False
     tries: int = 0
@@ -66,8 +69,11 @@ class World:
     async def maintain(self, now: int) -> None:
         self.maintained_at.append(now)
 
-    async def write(self, write: Prune | PruneEvents | PruneDocuments) -> int:
+    async def write(self, write: Prune | PruneEvents | PruneDocuments | PruneFigures) -> int:
         await asyncio.sleep(0)
+        if isinstance(write, PruneFigures):
+            self.figure_prunes.append(write)
+            return self.figures_pruned.pop(0) if self.figures_pruned else 0
         if isinstance(write, PruneDocuments):
             self.document_prunes.append(write)
             return self.documents_pruned.pop(0) if self.documents_pruned else 0
@@ -98,6 +104,12 @@ async def test_expired_documents_are_pruned_some_at_a_time() -> None:
     world = World(documents_pruned=[500, 3])
     await world.maintenance().prune()
     assert world.document_prunes == [PruneDocuments(500)] * 2
+
+
+async def test_figures_are_kept_for_30_days_and_pruned_some_at_a_time() -> None:
+    world = World(figures_pruned=[500, 3])
+    await world.maintenance().prune()
+    assert world.figure_prunes == [PruneFigures(to_micros(world.clock.time) - 30 * 86400 * 10**6, 500)] * 2
 
 
 async def test_events_are_kept_for_a_time(tmp_path: Path) -> None:

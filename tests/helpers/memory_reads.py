@@ -49,6 +49,7 @@ from tests.helpers import (
     memory_batches,
     memory_documents,
     memory_events,
+    memory_figures,
     memory_limits,
     memory_lists,
     memory_payloads,
@@ -83,6 +84,7 @@ def list_owners(rows: Rows, _query: ListOwners) -> set[str]:
 
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
+    **memory_figures.READS,
     **memory_schedules.READS,
     CountProcessing: lambda rows, query: rows.processing(query.type),
     GetBatch: memory_batches.get_batch,

@@ -76,6 +76,7 @@ from tests.helpers import (
     memory_batches,
     memory_documents,
     memory_events,
+    memory_figures,
     memory_job_events,
     memory_limits,
     memory_lists,
@@ -114,6 +115,7 @@ class Rows:
         logs: By the id of the job.
         durable: The operations and events.
         documents: By kind and name.
+        ends: How attempts ended, by hour, type, outcome and error type. `durations`: by bucket.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -134,6 +136,8 @@ class Rows:
     logs: memory_progress.Logs = field(default_factory=dict)
     durable: memory_steps.Durable = field(default_factory=memory_steps.Durable)
     documents: memory_documents.Documents = field(default_factory=dict)
+    ends: memory_figures.Ends = field(default_factory=dict)
+    durations: memory_figures.Durations = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -156,6 +160,8 @@ class Rows:
             dict(self.logs),
             self.durable.copy(),
             dict(self.documents),
+            dict(self.ends),
+            dict(self.durations),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -552,6 +558,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Release: MemoryPhases.release,
     Report: MemoryPhases.report,
     **memory_documents.WRITES,
+    **memory_figures.WRITES,
 }
 """Every write that is neither an end, an insert nor a claim."""
 

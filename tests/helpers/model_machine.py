@@ -65,6 +65,7 @@ from tests.helpers.model_draws import (
     steps,
     which_view,
 )
+from tests.helpers.model_figures import FigureRules
 from tests.helpers.model_limits import RESUMED, LimitRules
 from tests.helpers.model_lists import ListRules
 from tests.helpers.model_schedules import SCHEDULE, ScheduleRules
@@ -93,7 +94,7 @@ ENDINGS = (
 END_TYPES = (Complete, Again, Close)
 
 
-class StoreBesideModel(LimitRules, DocumentRules, ListRules, ScheduleRules):
+class StoreBesideModel(LimitRules, DocumentRules, FigureRules, ListRules, ScheduleRules):
     """Two views of one database, the model, and three owners. A subclass opens the views and closes them."""
 
     def __init__(self) -> None:

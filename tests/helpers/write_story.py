@@ -16,6 +16,7 @@ from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocu
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import DeliverEvents, NewEvent, PlaceHeld, PruneEvents, SendEvents, SetListeners
+from aiojobs_lite.model.figures import AddFigures, PruneFigures
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.progress import Report
@@ -256,6 +257,8 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     PutDocument: lambda write: f"put {write.kind} {write.name}, expected {write.expected}, until {write.expires_at}",
     DeleteDocument: lambda write: f"delete {write.kind} {write.name}, expected {write.expected}",
     PruneDocuments: lambda write: f"prune {write.limit} documents",
+    AddFigures: lambda write: f"figures of {_at(write.hour)}: {write.ends}, {write.durations}",
+    PruneFigures: lambda write: f"prune {write.limit} figures before {_at(write.before)}",
     PruneEvents: lambda write: f"prune {write.limit} events before {_at(write.before)}",
     SetSchedule: lambda write: f"schedule {write.name} as {write.expression!r}, next {_at(write.next_tick)}",
     PutSchedule: lambda write: (

@@ -17,6 +17,7 @@ from typing import Any, Final
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
+from aiojobs_lite.model.figures import AddFigures
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.steps import NewStep, SaveRan, SaveSteps, StartChild
 from aiojobs_lite.model.writes import CancelJob, Claim, DeleteJob, Insert, MarkInterrupted, Unit
@@ -38,7 +39,7 @@ _STATEMENTS_EACH: Final = 3  # for a job with conditions, those that look at the
 _QUICK: Final = frozenset(
     {
         Insert, InsertInBatch, Admit, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick,
-        SaveRan, SaveSteps, StartChild,
+        SaveRan, SaveSteps, StartChild, AddFigures,
     }
 )  # fmt: skip
 
@@ -181,7 +182,12 @@ def _size_of_child(write: Any) -> tuple[int, int]:
     return 2 * _STATEMENTS_EACH, len(write.child.row.payload)
 
 
+def _size_of_figures(write: Any) -> tuple[int, int]:
+    return 2 * (len(write.ends) + len(write.durations)), 0
+
+
 _SIZES: Final[Mapping[type, Callable[[Any], tuple[int, int]]]] = {
+    AddFigures: _size_of_figures,
     Admit: _size_of_admit,
     SaveRan: _size_of_ran,
     StartChild: _size_of_child,

@@ -13,6 +13,7 @@ from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, 
 from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.events import DeliverEvents, PlaceHeld, PruneEvents, SendEvents, SetListeners
+from aiojobs_lite.model.figures import AddFigures, PruneFigures
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits
 from aiojobs_lite.model.progress import Report
@@ -52,6 +53,7 @@ from aiojobs_lite.stores.sqlite import (
     documents,
     ends,
     events,
+    figures,
     held,
     insert,
     job_events,
@@ -70,6 +72,7 @@ from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     AbandonBatches: batches.abandon_batches,
+    AddFigures: figures.add_figures,
     Admit: unique.admit,
     CancelBatch: batches.cancel_batch,
     CancelJob: moves.cancel_job,
@@ -91,6 +94,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Prune: prune.prune,
     PruneDocuments: documents.prune_documents,
     PruneEvents: events.prune_events,
+    PruneFigures: figures.prune_figures,
     PutDocument: documents.put_document,
     RaisePriorities: ageing.raise_priorities,
     RedriveAsNew: moves.redrive_as_new,

@@ -14,9 +14,11 @@ from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
 from aiojobs_lite.model.events import FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
+from aiojobs_lite.model.figures import SumErrors, SumFigures
 from aiojobs_lite.model.job import PRIORITIES, Job
 from aiojobs_lite.model.limits import ListLimits, LookAtLane, LookAtMeters
 from aiojobs_lite.model.moments import GetJobs, ListMoments
+from aiojobs_lite.model.overview import GetOverview
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
@@ -52,9 +54,11 @@ from aiojobs_lite.stores.sqlite.documents import get_document, list_documents
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.events import find_events, find_started
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
+from aiojobs_lite.stores.sqlite.figures import sum_errors, sum_figures
 from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane, look_at_meters
 from aiojobs_lite.stores.sqlite.lists import find_ids, find_jobs, is_of_processing
 from aiojobs_lite.stores.sqlite.moments import get_jobs, list_moments
+from aiojobs_lite.stores.sqlite.overview import get_overview
 from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
@@ -85,7 +89,7 @@ def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | No
 
 def may_walk(query: Query[Any]) -> bool:
     """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
-    if isinstance(query, ListAhead | ListDead | ListMoments | LookAtMeters):
+    if isinstance(query, ListAhead | ListDead | ListMoments | GetOverview | LookAtMeters | SumErrors | SumFigures):
         return True
     if isinstance(query, FindIds):
         query = query.jobs
@@ -178,5 +182,8 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListRunners: list_runners,
     ListSteps: list_steps,
     SamplePayloads: sample_payloads,
+    GetOverview: get_overview,
     LookAtLane: look_at_lane,
+    SumErrors: sum_errors,
+    SumFigures: sum_figures,
 }

@@ -32,6 +32,7 @@ from aiojobs_lite.model.events import (
     SetListeners,
     StepFence,
 )
+from aiojobs_lite.model.figures import HOUR, AddFigures, DurationFigures, EndFigures, PruneFigures, hour_of
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.micro_batch import Capacity
@@ -451,6 +452,10 @@ async def _events_and_children(book: Book) -> None:
     await step("put and delete others", 293, PutDocument("k", "b", "1"), PutDocument("k", "c", "1"))
     await step("delete a document", 293, DeleteDocument("k", "b"))
     await step("prune documents", 294, PruneDocuments(9))
+    failed = EndFigures("a", Outcome.FAILED, "E", 2, 1, 0, 9, at(295), at(295))
+    figures = AddFigures(hour_of(at(295)), (failed,), (DurationFigures("a", Outcome.FAILED, 3, 2),))
+    await step("add figures", 295, figures, figures._replace(hour=hour_of(at(295)) - HOUR))
+    await step("prune figures", 295, PruneFigures(hour_of(at(295)), 9))
 
 
 def _fence(held: Claimed) -> tuple[int, int, str]:

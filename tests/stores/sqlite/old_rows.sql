@@ -133,3 +133,13 @@ VALUES
 
 -- schema 13
 UPDATE aiojobs_attempts SET type = 'stays';
+
+-- schema 14
+INSERT INTO aiojobs_ends (
+    hour, type, outcome, error_type, attempts, dead, cancelled, micros, first_at, last_at
+)
+VALUES
+    (1699999200000000, 'stays', 'failed', 'ValueError', 2, 1, 0, 3000, 1700000000000000, 1700000000000000),
+    (-4611686018427387904, 'stays', 'failed', '', 2, 1, 0, 3000, 1700000000000000, 1700000000000000);
+INSERT INTO aiojobs_durations (hour, type, outcome, bucket, attempts)
+VALUES (1699999200000000, 'stays', 'failed', 3, 2), (-4611686018427387904, 'stays', 'failed', 3, 2);

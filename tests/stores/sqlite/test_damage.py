@@ -134,7 +134,7 @@ async def test_a_payload_spoiled_beside_us_has_its_job_held_and_no_other(databas
         assert await (await runner.enqueue(text, "new")).result() == "new"
         await is_held(runner, bad)
         await runner.run_until_idle()
-        await begins_nothing_more(store, looks)
+        await begins_nothing_more(runner, store, looks)
 
 
 async def test_a_payload_spoiled_while_nothing_ran_has_its_job_held_and_no_other(
@@ -150,7 +150,7 @@ async def test_a_payload_spoiled_while_nothing_ran_has_its_job_held_and_no_other
         done = [await runner.jobs.get(handle.id) for handle in (good, third)]
         assert [one.status for one in done] == [Status.COMPLETED] * 2
         await is_held(runner, bad)
-        await begins_nothing_more(store, looks)
+        await begins_nothing_more(runner, store, looks)
 
 
 async def is_held(runner: JobRunner, handle: JobHandle[str]) -> None:
@@ -163,8 +163,9 @@ async def is_held(runner: JobRunner, handle: JobHandle[str]) -> None:
     assert runner.stats().degraded is None
 
 
-async def begins_nothing_more(store: FaultStore, looks: list[bool]) -> None:
-    """An idle runner looks for commits of others, and begins no transaction."""
+async def begins_nothing_more(runner: JobRunner, store: FaultStore, looks: list[bool]) -> None:
+    """An idle runner looks for commits of others, and begins no transaction, once the figures are written."""
+    await runner.figures.types()
     begun, before = store.calls["apply"], len(looks)
     await until(lambda: len(looks) >= before + 3, 0.01)
     assert store.calls["apply"] - begun <= 1  # one may have been on its way

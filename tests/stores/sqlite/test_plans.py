@@ -20,6 +20,7 @@ from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
 from aiojobs_lite.stores.sqlite.events import LISTENER_ROW
 from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
+from aiojobs_lite.stores.sqlite.figures import DURATION_ROW, ENDED_ROW
 from aiojobs_lite.stores.sqlite.lists import asked_of, find_sql
 from aiojobs_lite.stores.sqlite.meters import METER_ROW
 from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
@@ -55,6 +56,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "note_ended_children": ID_ROW, "ends_of_jobs": ID_ROW, "delete_parents": ID_ROW, "delete_children": ID_ROW,
     "listeners_of": ID_ROW, "ended_jobs": ID_ROW, "forget_listeners": ID_ROW, "insert_listeners": LISTENER_ROW,
     "meters": ID_ROW, "delete_meters": ID_ROW, "set_meters": METER_ROW,
+    "add_ends": ENDED_ROW, "add_durations": DURATION_ROW,
 }  # fmt: skip
 
 

@@ -23,7 +23,8 @@ from aiojobs_lite.model.batches import (
 )
 from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
 from aiojobs_lite.model.events import DeliverEvents, Listener, PlaceHeld, PruneEvents, SetListeners
-from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
+from aiojobs_lite.model.figures import AddFigures, EndFigures, PruneFigures
+from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, RestartRate, SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
@@ -113,6 +114,8 @@ def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
         PutDocument("k", "b", "1"),
         DeleteDocument("k", "b"),
         PruneDocuments(1),
+        AddFigures(NOW, (EndFigures("a", Outcome.LOST, "lost", 1, 0, 0, 0, NOW, NOW),), ()),
+        PruneFigures(NOW, 1),
         RestartRate("l", "7"),
     ]
 

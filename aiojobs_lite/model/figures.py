@@ -1,0 +1,322 @@
+"""Figures over all processes: how attempts ended and how long they took, a type and hour.
+
+Each runner counts the ends that it has saved and has the store add them up (`AddFigures`): a quarter of a second later
+at most, in one transaction with what is to be written then. Hours are those of UTC.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from aiojobs_lite.clock import MICROSECONDS
+from aiojobs_lite.model.ends import Again, Complete, End
+from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.model.writes import unanswered
+
+HOUR: Final = 3600 * MICROSECONDS
+ALL_TIME: Final = -(2**62)
+"""In place of an hour: all of them, those that were pruned included. It lies before every instant."""
+
+KEPT_HOURS: Final = 30 * 24
+"""For so long figures are kept."""
+
+MOST_ERROR_TYPES: Final = 50
+"""Of a type and hour that have a name; the others are counted together."""
+
+OTHER_ERRORS: Final = "other"
+NO_ERROR: Final = ""
+
+FAILURES: Final = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST})
+"""The outcomes that are failures. A cancel is none."""
+
+MEASURED: Final = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.TIMED_OUT})
+"""The outcomes of handlers that came to an end of their own: their durations are counted."""
+
+_BUCKETS_AN_OCTAVE: Final = 4
+BOUNDS: Final = tuple([0.001 * 2 ** (number / _BUCKETS_AN_OCTAVE) for number in range(27 * _BUCKETS_AN_OCTAVE)])
+"""The upper bounds of the buckets of durations, in seconds: from a millisecond to a day. Each is 19 % above the one
+before, so that the middle of a bucket is never farther than 9 % from what is in it. One more bucket takes the rest.
+"""
+
+bucket_of: Final[Callable[[float], int]] = partial(bisect_left, BOUNDS)
+"""The number of the bucket of a duration in seconds, from 0."""
+
+
+def hour_of(instant: int) -> int:
+    """When the hour of an instant began; both in microseconds."""
+    return instant - instant % HOUR
+
+
+class EndFigures(NamedTuple):
+    """Attempts that ended alike, in one hour or of all time.
+
+    Attributes:
+        type: The type of their jobs.
+        outcome: How they ended.
+        error_type: The name of what was raised, if they failed or their jobs died; else `NO_ERROR`.
+        attempts: How many they are.
+        dead: How many of their jobs died of it.
+        cancelled: How many of their jobs were cancelled.
+        micros: How long the handlers of those that are `MEASURED` took together.
+        first_at: When the first of them ended.
+        last_at: When the last of them did.
+    """
+
+    type: str
+    outcome: Outcome
+    error_type: str
+    attempts: int
+    dead: int
+    cancelled: int
+    micros: int
+    first_at: int
+    last_at: int
+
+    def plus(self, other: EndFigures) -> EndFigures:
+        """Both together."""
+        return self._replace(
+            attempts=self.attempts + other.attempts,
+            dead=self.dead + other.dead,
+            cancelled=self.cancelled + other.cancelled,
+            micros=self.micros + other.micros,
+            first_at=min(self.first_at, other.first_at),
+            last_at=max(self.last_at, other.last_at),
+        )
+
+
+class DurationFigures(NamedTuple):
+    """How many of the attempts of a type and outcome took as long as one bucket says: those that are `MEASURED`."""
+
+    type: str
+    outcome: Outcome
+    bucket: int
+    attempts: int
+
+
+class AddFigures(NamedTuple):
+    """Adds what ended in an hour to the figures of that hour, and to those of all time, which have no `error_type`.
+    Answer: None.
+
+    Of a type and hour the first `MOST_ERROR_TYPES` names of errors are kept apart; all others are `OTHER_ERRORS`, as
+    `kept_apart` says.
+
+    Attributes:
+        hour: When the hour began.
+        ends: How attempts ended.
+        durations: How long they took.
+    """
+
+    hour: int
+    ends: tuple[EndFigures, ...]
+    durations: tuple[DurationFigures, ...]
+
+    def answer(self) -> None:
+        """See `Write`."""
+        unanswered()
+
+
+class PruneFigures(NamedTuple):
+    """Deletes figures of hours that began before an instant, the oldest first, at most so many rows of each kind.
+    Those of all time stay. Answer: how many rows of the kind with more of them.
+    """
+
+    before: int
+    limit: int
+
+    def answer(self) -> int:
+        """See `Write`."""
+        unanswered()
+
+
+class Summed(NamedTuple):
+    """The figures of one period: of each hour those of `ALL_TIME`, or of all hours together.
+
+    Attributes:
+        ends: How attempts ended, by the begin of the hour; without error types.
+        durations: How long they took, the same.
+    """
+
+    ends: Mapping[int, Sequence[EndFigures]]
+    durations: Mapping[int, Sequence[DurationFigures]]
+
+
+class SumFigures(NamedTuple):
+    """The figures of the hours that began from an instant on and before another one. Answer: `Summed`; a key of it that
+    has nothing may be missing.
+
+    Attributes:
+        since: The first hour, or `ALL_TIME`.
+        until: Where the hours end; of `ALL_TIME` it does not matter.
+        type: Of which type; None: of every type.
+        by_hour: Whether each hour is a key of its own; else `ALL_TIME` is the only one.
+    """
+
+    since: int
+    until: int
+    type: str | None = None
+    by_hour: bool = False
+
+    def answer(self) -> Summed:
+        """See `Query`."""
+        unanswered()
+
+
+class ErrorSum(NamedTuple):
+    """Attempts of a type that failed by one type of error, and jobs that died of it.
+
+    Attributes:
+        type: The type of their jobs.
+        error_type: Its name, or `OTHER_ERRORS`.
+        attempts: How many they are.
+        dead: How many of their jobs died of it.
+        first_at: When the first of them ended.
+        last_at: When the last of them did.
+    """
+
+    type: str
+    error_type: str
+    attempts: int
+    dead: int
+    first_at: int
+    last_at: int
+
+
+class SumErrors(NamedTuple):
+    """The errors of the hours that began from an instant on and before another one. Answer: a list of `ErrorSum`; those
+    with the most attempts come first, and of these the first by the names of type and error.
+
+    Attributes:
+        since: The first hour.
+        until: Where the hours end.
+        type: Of which type; None: of every type.
+        limit: At most so many.
+    """
+
+    since: int
+    until: int
+    type: str | None
+    limit: int
+
+    def answer(self) -> list[ErrorSum]:
+        """See `Query`."""
+        unanswered()
+
+
+class Gathered:
+    """The ends of one hour that one runner has counted."""
+
+    def __init__(self) -> None:
+        self.durations: dict[str, list[float]] = {}  # of the attempts that succeeded, by type
+        self._others: dict[tuple[str, Outcome, str], EndFigures] = {}
+        self._buckets: Counter[tuple[str, Outcome, int]] = Counter()
+
+    def add(self, end: End, duration: float | None, now: int) -> None:
+        """Counts an end that was saved.
+
+        Args:
+            end: The end.
+            duration: How many seconds its attempt took; None: that is not known.
+            now: When it was saved.
+        """
+        if isinstance(end, Complete):
+            self.durations.setdefault(end.type, []).append(duration or 0.0)
+            return
+        if isinstance(end, Again) and not (end.is_recorded or end.is_suspended):
+            return  # no handler ran
+        status = None if isinstance(end, Again) else end.status
+        key = end.type, end.outcome, error_of(end)
+        micros = 0
+        if duration is not None and end.outcome in MEASURED:
+            micros = round(duration * MICROSECONDS)
+            self._buckets[end.type, end.outcome, bucket_of(duration)] += 1
+        one = EndFigures(*key, 1, int(status == "dead"), int(status == "cancelled"), micros, now, now)
+        before = self._others.get(key)
+        self._others[key] = one if before is None else before.plus(one)
+
+    def write(self, hour: int, now: int) -> AddFigures | None:
+        """What adds them to the figures; None: there is nothing."""
+        ends = list(self._others.values())
+        durations = [DurationFigures(*key, count) for key, count in self._buckets.items()]
+        for job_type, took in self.durations.items():
+            micros = round(math.fsum(took) * MICROSECONDS)
+            ends.append(EndFigures(job_type, Outcome.SUCCEEDED, NO_ERROR, len(took), 0, 0, micros, now, now))
+            for bucket, count in Counter(map(bucket_of, took)).items():
+                durations.append(DurationFigures(job_type, Outcome.SUCCEEDED, bucket, count))
+        return AddFigures(hour, tuple(ends), tuple(durations)) if ends else None
+
+
+def error_of(end: End) -> str:
+    """The error type under which an end is counted."""
+    if isinstance(end, Complete):
+        return NO_ERROR
+    if end.outcome not in FAILURES and (isinstance(end, Again) or end.status != "dead"):
+        return NO_ERROR
+    return end.failure.error_type if end.failure is not None else end.outcome.value
+
+
+def kept_apart(ends: Iterable[EndFigures], known: Mapping[str, Collection[str]]) -> list[EndFigures]:
+    """The same with no more error types than are kept apart; those that are alike then together.
+
+    Args:
+        ends: What is added.
+        known: The error types that the hour has already, by type.
+    """
+    names = {job_type: {*known.get(job_type, ())} - {NO_ERROR, OTHER_ERRORS} for job_type in {one.type for one in ends}}
+    found: dict[tuple[str, Outcome, str], EndFigures] = {}
+    for one in ends:
+        of_type, error_type = names[one.type], one.error_type
+        if error_type not in (NO_ERROR, OTHER_ERRORS) and error_type not in of_type:
+            if len(of_type) < MOST_ERROR_TYPES:
+                of_type.add(error_type)
+            else:
+                error_type = OTHER_ERRORS
+        _add(found, one._replace(error_type=error_type))
+    return list(found.values())
+
+
+def of_all_time(ends: Iterable[EndFigures]) -> list[EndFigures]:
+    """The same without error types."""
+    found: dict[tuple[str, Outcome, str], EndFigures] = {}
+    for one in ends:
+        _add(found, one._replace(error_type=NO_ERROR))
+    return list(found.values())
+
+
+def _add(found: dict[tuple[str, Outcome, str], EndFigures], one: EndFigures) -> None:
+    key = one.type, one.outcome, one.error_type
+    before = found.get(key)
+    found[key] = one if before is None else before.plus(one)
+
+
+def percentile(buckets: Sequence[tuple[int, int]], share: float) -> float | None:
+    """The duration that `share` (0 to 1) of the attempts did not exceed, in seconds; None without attempts.
+
+    Args:
+        buckets: The numbers of buckets, and how many attempts each has, in order.
+        share: The share.
+    """
+    total = sum(count for _, count in buckets)
+    if not total:
+        return None
+    rank = min(max(math.ceil(share * total), 1), total)
+    behind = accumulate(count for _, count in buckets)
+    for (bucket, count), reached in zip(buckets, behind, strict=True):
+        if reached >= rank:
+            part = (rank - (reached - count) - 0.5) / count
+            return _within(bucket, part)
+    raise AssertionError("no bucket reaches the rank")  # pragma: no cover
+
+
+def _within(bucket: int, part: float) -> float:
+    """The duration at a part (0 to 1) of a bucket, as if they lay in it evenly."""
+    if bucket == 0:
+        return BOUNDS[0] * part
+    if bucket >= len(BOUNDS):
+        return BOUNDS[-1]
+    return BOUNDS[bucket - 1] * math.pow(BOUNDS[bucket] / BOUNDS[bucket - 1], part)

@@ -1,0 +1,376 @@
+"""`runner.figures`: how attempts ended and how long they took, over all processes; and how the database stands."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import accumulate
+from typing import Any, Final, TypeVar
+
+from aiojobs_lite.clock import MICROSECONDS, after, to_datetime, to_micros
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.handlers.checks import check_aware, check_whole
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.figures import (
+    ALL_TIME,
+    BOUNDS,
+    FAILURES,
+    HOUR,
+    KEPT_HOURS,
+    DurationFigures,
+    EndFigures,
+    SumErrors,
+    SumFigures,
+    hour_of,
+    percentile,
+)
+from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.overview import BoundedCount, GetOverview
+from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.types import type_name
+
+F = TypeVar("F", EndFigures, DurationFigures)
+_MOST_JOBS_COUNTED: Final = 10_000
+_MOST_ERRORS: Final = 1000  # of one answer
+_OCTAVE: Final = 4  # buckets
+_COUNTED: Final = (Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.DEAD, Status.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long handlers took that came to an end of their own: that returned, failed or timed out. They are counted in
+    buckets, each 19 % wider than the one before, from a millisecond to a day. Two of them add up: `one + another`.
+
+    Attributes:
+        count: How many attempts they are.
+        total: How many seconds they took together.
+        counted: The numbers of the buckets that have any, in order, and how many attempts each has.
+    """
+
+    count: int = 0
+    total: float = 0.0
+    counted: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+
+    def __add__(self, other: Durations) -> Durations:
+        buckets = Counter(dict(self.counted))
+        buckets.update(dict(other.counted))
+        return Durations(self.count + other.count, self.total + other.total, tuple(sorted(buckets.items())))
+
+    @property
+    def mean(self) -> float | None:
+        """How many seconds an attempt took on the average; None without attempts."""
+        return self.total / self.count if self.count else None
+
+    def percentile(self, share: float) -> float | None:
+        """How many seconds `share` (0 to 1) of the attempts did not exceed, at most 10 % off, from a millisecond to a
+        day; None without attempts.
+        """
+        return percentile(self.counted, share)
+
+    @property
+    def p50(self) -> float | None:
+        """The median, in seconds; None without attempts."""
+        return self.percentile(0.5)
+
+    @property
+    def p95(self) -> float | None:
+        """The 95th percentile, in seconds; None without attempts."""
+        return self.percentile(0.95)
+
+    @property
+    def p99(self) -> float | None:
+        """The 99th percentile, in seconds; None without attempts."""
+        return self.percentile(0.99)
+
+    @property
+    def buckets(self) -> dict[float, int]:
+        """How many attempts took no longer than so many seconds: 1 ms, 2 ms, 4 ms and so on to a day, and infinity."""
+        of_buckets = dict(self.counted)
+        reached = list(accumulate(of_buckets.get(number, 0) for number in range(len(BOUNDS))))
+        return {**{BOUNDS[number]: reached[number] for number in range(0, len(BOUNDS), _OCTAVE)}, math.inf: self.count}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How attempts ended, and how long they took.
+
+    Attributes:
+        outcomes: How many attempts had each outcome; only what there is.
+        dead: Jobs that died.
+        cancelled: Jobs that were cancelled while an attempt ran. One that was cancelled while it was pending had none.
+        durations: How long the handlers took.
+    """
+
+    outcomes: Mapping[Outcome, int]
+    dead: int
+    cancelled: int
+    durations: Durations
+
+    @property
+    def completed(self) -> int:
+        """Jobs that were completed."""
+        return self.outcomes.get(Outcome.SUCCEEDED, 0)
+
+    @property
+    def failed(self) -> int:
+        """Attempts that failed, timed out or were lost. A cancel is no failure."""
+        return sum(self.outcomes.get(outcome, 0) for outcome in FAILURES)
+
+    @property
+    def failure_rate(self) -> float | None:
+        """The share of failed ones of the attempts that succeeded or failed, 0 to 1; None without any."""
+        judged = self.completed + self.failed
+        return self.failed / judged if judged else None
+
+
+@dataclass(frozen=True, slots=True)
+class TypeFigures(Figures):
+    """The figures of a job type.
+
+    Attributes:
+        type: The name of the type.
+    """
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class HourFigures(Figures):
+    """The figures of an hour.
+
+    Attributes:
+        hour: When the hour began, UTC.
+        type: The name of the type; None: they are of all types together.
+    """
+
+    hour: datetime
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFigures:
+    """Attempts of a job type that failed by the same type of error.
+
+    Attributes:
+        type: The name of the job type.
+        error_type: The name of the error; that of the outcome, if nothing was raised (`lost`); `other` for all that are
+            not among the first 50 error types of an hour.
+        attempts: How many attempts failed so.
+        dead: How many jobs died of it.
+        first_at: When the first one failed, UTC: in the hours that were asked for.
+        last_at: When the last one failed, UTC.
+    """
+
+    type: str
+    error_type: str
+    attempts: int
+    dead: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFigures:
+    """How the database stands at one moment, whatever process runs the jobs.
+
+    Attributes:
+        at: The moment, UTC.
+        counts: How many jobs of each type have each status, by type and status.
+        due: The jobs that could start now if a slot were free: they are due, not held, their type is not paused, and no
+            limit by key holds them back. Of jobs with the same key that wait for a limit only the first counts.
+        oldest_due_at: When the one that has been due longest was due, UTC; None if none is due.
+        oldest_due_by_type: The same of each type that has any.
+        held: The jobs that are held, by reason, as `job.held` has it; and under `lane` those that wait for a limit by
+            key, or for their turn. Only what there is.
+        paused: The paused types: since when, and by whom.
+        runners: The runners that live.
+        unclaimed: How many jobs are pending of each type that no live runner has registered; nothing is, while none
+            lives that runs jobs.
+    """
+
+    at: datetime
+    counts: Mapping[str, Mapping[Status, int]]
+    due: BoundedCount
+    oldest_due_at: datetime | None
+    oldest_due_by_type: Mapping[str, datetime]
+    held: Mapping[str, BoundedCount]
+    paused: Mapping[str, Pause]
+    runners: tuple[RunnerInfo, ...]
+    unclaimed: Mapping[str, int]
+
+    def total(self, status: Status) -> int:
+        """How many jobs of all types have a status."""
+        return sum(of_type[status] for of_type in self.counts.values())
+
+    @property
+    def processing(self) -> int:
+        """How many jobs are being run, by any runner."""
+        return self.total(Status.PROCESSING)
+
+    @property
+    def oldest_due_age(self) -> float:
+        """For how many seconds the job that has been due longest has been due; 0.0 if none is due."""
+        return 0.0 if self.oldest_due_at is None else (self.at - self.oldest_due_at).total_seconds()
+
+
+class JobFigures:
+    """The figures of a runner's database, over all processes: `runner.figures`.
+
+    Ends are counted when they are stored, by the runner that ran the attempt; those of lost ones by the runner that
+    gives them back. They are written within a quarter of a second, by the hour (UTC), and kept for 30 days. A process
+    that is killed loses the ends that it has not written; of jobs it loses none.
+
+    Each method raises `RunnerError` if the runner cannot be used, and `StoreUnavailable` if the database cannot.
+
+    Args:
+        access: The way to the engine.
+    """
+
+    def __init__(self, access: EngineAccess) -> None:
+        self._access = access
+
+    async def types(
+        self, *, since: datetime | Duration = "1d", until: datetime | None = None
+    ) -> tuple[TypeFigures, ...]:
+        """The figures of each job type that had ends, in the order of their names.
+
+        Args:
+            since: From which hour on: an aware datetime in it, or a duration before now.
+            until: The hours before the one of this aware datetime; None: up to now.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+        """
+        first, end = self._hours(since, until)
+        return await self._types(first, end)
+
+    async def totals(self) -> tuple[TypeFigures, ...]:
+        """The figures of each job type since its first end, those that were pruned included: they only grow."""
+        return await self._types(ALL_TIME, ALL_TIME)
+
+    async def hours(
+        self,
+        type: JobType[..., Any] | str | None = None,  # noqa: A002  # the field's name
+        *,
+        since: datetime | Duration = "1d",
+        until: datetime | None = None,
+    ) -> tuple[HourFigures, ...]:
+        """The figures of each hour, also of those without ends, the earliest first.
+
+        Args:
+            type: Of which type; None: of all types together.
+            since: From which hour on: an aware datetime in it, or a duration before now.
+            until: The hours before the one of this aware datetime; None: up to now.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+        """
+        first, end = self._hours(since, until)
+        name = None if type is None else type_name(type)
+        engine = await self._flushed()
+        found = await engine.ask(SumFigures(first, end, name, by_hour=True))
+        return tuple(
+            HourFigures(*_figures(found.ends.get(hour, ()), found.durations.get(hour, ())), to_datetime(hour), name)
+            for hour in range(first, end, HOUR)
+        )
+
+    async def errors(
+        self,
+        type: JobType[..., Any] | str | None = None,  # noqa: A002  # the field's name
+        *,
+        since: datetime | Duration = "1d",
+        until: datetime | None = None,
+        limit: int = 100,
+    ) -> tuple[ErrorFigures, ...]:
+        """The errors by which attempts failed, those with the most attempts first.
+
+        Args:
+            type: Of which type; None: of every type.
+            since: From which hour on: an aware datetime in it, or a duration before now.
+            until: The hours before the one of this aware datetime; None: up to now.
+            limit: At most so many, 1 to 1,000.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+        """
+        check_whole("limit", limit, _MOST_ERRORS)
+        first, end = self._hours(since, until)
+        name = None if type is None else type_name(type)
+        engine = await self._flushed()
+        return tuple(
+            ErrorFigures(*one[:4], to_datetime(one.first_at), to_datetime(one.last_at))
+            for one in await engine.ask(SumErrors(first, end, name, limit))
+        )
+
+    async def now(self) -> DatabaseFigures:
+        """How the database stands: what a person asks first. Costs the same however many jobs there are."""
+        engine = self._access.engine
+        now = engine.now()
+        found = await engine.ask(GetOverview(now, _MOST_JOBS_COUNTED))
+        alive, _ = await engine.runners()
+        runners = tuple(runner for runner in alive if runner.is_alive)
+        registered = {name for runner in runners for name in runner.types if runner.max_running}
+        oldest = {name: to_datetime(at) for name, at in found.oldest_due.items()}
+        counts = {name: dict(zip(_COUNTED, of_type, strict=True)) for name, of_type in found.counts.items()}
+        strange = {name: of_type[Status.PENDING] for name, of_type in counts.items() if name not in registered}
+        return DatabaseFigures(
+            at=to_datetime(now),
+            counts=counts,
+            due=found.due,
+            oldest_due_at=min(oldest.values(), default=None),
+            oldest_due_by_type=oldest,
+            held=found.held,
+            paused=dict(sorted(found.paused.items())),
+            runners=runners,
+            unclaimed={name: pending for name, pending in strange.items() if pending and registered},
+        )
+
+    async def _types(self, first: int, end: int) -> tuple[TypeFigures, ...]:
+        engine = await self._flushed()
+        found = await engine.ask(SumFigures(first, end))
+        ends, durations = _by_type(found.ends.get(ALL_TIME, ())), _by_type(found.durations.get(ALL_TIME, ()))
+        return tuple(TypeFigures(*_figures(ends[name], durations[name]), name) for name in sorted(ends))
+
+    async def _flushed(self) -> Engine:
+        """The engine, when the ends that this runner has saved are among the figures."""
+        engine = self._access.engine
+        await engine.write_figures()
+        return engine
+
+    def _hours(self, since: datetime | Duration, until: datetime | None) -> tuple[int, int]:
+        """The first hour of a period, and where its hours end; at most as many as are kept."""
+        now = self._access.engine.now()
+        if isinstance(since, datetime):
+            first = to_micros(check_aware("since", since))
+        else:
+            first = after(now, -seconds(since, "since"))
+        last = now if until is None else min(to_micros(check_aware("until", until)) - 1, now)
+        return max(hour_of(first), hour_of(now) - KEPT_HOURS * HOUR), hour_of(last) + HOUR
+
+
+def _by_type(found: Iterable[F]) -> defaultdict[str, list[F]]:
+    of_types: defaultdict[str, list[F]] = defaultdict(list)
+    for one in found:
+        of_types[one.type].append(one)
+    return of_types
+
+
+def _figures(
+    ends: Iterable[EndFigures], durations: Iterable[DurationFigures]
+) -> tuple[Mapping[Outcome, int], int, int, Durations]:
+    """The fields of `Figures`, of what was summed."""
+    outcomes, buckets = Counter[Outcome](), Counter[int]()
+    dead = cancelled = micros = 0
+    for one in ends:
+        outcomes[one.outcome] += one.attempts
+        dead, cancelled, micros = dead + one.dead, cancelled + one.cancelled, micros + one.micros
+    for took in durations:
+        buckets[took.bucket] += took.attempts
+    counted = tuple(sorted(buckets.items()))
+    return dict(outcomes), dead, cancelled, Durations(buckets.total(), micros / MICROSECONDS, counted)

@@ -1,0 +1,112 @@
+"""Figures: how they add up, by hour and of all time, which error types are kept apart, and what is pruned."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiojobs_lite.model.figures import (
+    ALL_TIME,
+    HOUR,
+    MOST_ERROR_TYPES,
+    NO_ERROR,
+    OTHER_ERRORS,
+    AddFigures,
+    DurationFigures,
+    EndFigures,
+    ErrorSum,
+    PruneFigures,
+    SumErrors,
+    SumFigures,
+    Summed,
+    hour_of,
+)
+from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.stores.base import Store
+from tests.helpers.stores import NOW, answers, one
+
+FIRST = hour_of(NOW)
+SECOND = FIRST + HOUR
+
+
+def ended(
+    attempts: int, outcome: Outcome = Outcome.SUCCEEDED, error_type: str = NO_ERROR, job_type: str = "a", **more: int
+) -> EndFigures:
+    """Attempts that ended alike."""
+    given = {"dead": 0, "cancelled": 0, "micros": 0, "first_at": NOW, "last_at": NOW} | more
+    return EndFigures(job_type, outcome, error_type, attempts, **given)
+
+
+def took(attempts: int, bucket: int, outcome: Outcome = Outcome.SUCCEEDED, job_type: str = "a") -> DurationFigures:
+    """Attempts that took as long."""
+    return DurationFigures(job_type, outcome, bucket, attempts)
+
+
+def added(hour: int, *figures: EndFigures | DurationFigures) -> AddFigures:
+    """What adds them to an hour."""
+    ends = tuple(one for one in figures if isinstance(one, EndFigures))
+    return AddFigures(hour, ends, tuple(one for one in figures if isinstance(one, DurationFigures)))
+
+
+FAILED = Outcome.FAILED
+
+
+class Figures:
+    async def test_they_add_up_by_hour_and_of_all_time(self, store: Store) -> None:
+        await one(store, added(FIRST, ended(2, micros=5), took(2, 7)))
+        await one(store, added(FIRST, ended(1, micros=3, first_at=NOW - 1, last_at=NOW + 1), took(1, 9)))
+        more = ended(4, FAILED, "E", dead=1), ended(1, Outcome.CANCELLED, cancelled=1), took(4, 0, FAILED), took(1, 7)
+        await one(store, added(SECOND, ended(1, micros=1), *more))
+        first = [ended(3, micros=8, first_at=NOW - 1, last_at=NOW + 1)]
+        second = [ended(1, Outcome.CANCELLED, cancelled=1), ended(4, FAILED, dead=1), ended(1, micros=1)]
+        found = await store.ask(SumFigures(FIRST, SECOND + 1, by_hour=True))
+        assert found.ends == {FIRST: first, SECOND: second}
+        assert found.durations == {FIRST: [took(2, 7), took(1, 9)], SECOND: [took(4, 0, FAILED), took(1, 7)]}
+        ends = [*second[:2], ended(4, micros=9, first_at=NOW - 1, last_at=NOW + 1)]
+        together = Summed({ALL_TIME: ends}, {ALL_TIME: [took(4, 0, FAILED), took(3, 7), took(1, 9)]})
+        assert await store.ask(SumFigures(FIRST, SECOND + 1)) == together
+        assert await store.ask(SumFigures(ALL_TIME, ALL_TIME)) == together
+
+    async def test_they_are_read_of_a_type_and_of_hours(self, store: Store) -> None:
+        for number, hour in enumerate((FIRST, SECOND, SECOND + HOUR)):
+            of_b = ended(10 + number, job_type="b"), took(10 + number, 1, job_type="b")
+            await one(store, added(hour, ended(1 + number), took(1 + number, 1), *of_b))
+        found = await store.ask(SumFigures(SECOND, SECOND + HOUR, "b"))
+        assert found == Summed({ALL_TIME: [ended(11, job_type="b")]}, {ALL_TIME: [took(11, 1, job_type="b")]})
+        assert (await store.ask(SumFigures(SECOND + 1, SECOND + 2 * HOUR))).ends[ALL_TIME][0].attempts == 3
+        assert await store.ask(SumFigures(SECOND, SECOND)) == Summed({}, {})
+        assert (await store.ask(SumFigures(ALL_TIME, 0, "b"))).ends == {ALL_TIME: [ended(33, job_type="b")]}
+
+    async def test_errors_are_summed_the_most_first(self, store: Store) -> None:
+        ends = ended(2, FAILED, "E", dead=1), ended(3, Outcome.TIMED_OUT, "E"), ended(7), ended(5, FAILED, "D")
+        await one(store, added(FIRST, *ends, ended(9, FAILED, "B", "b", first_at=NOW - 5)))
+        await one(store, added(SECOND, ended(1, FAILED, "E", last_at=NOW + HOUR)))
+        e, d = ErrorSum("a", "E", 6, 1, NOW, NOW + HOUR), ErrorSum("a", "D", 5, 0, NOW, NOW)
+        b = ErrorSum("b", "B", 9, 0, NOW - 5, NOW)
+        assert await store.ask(SumErrors(FIRST, SECOND + 1, None, 9)) == [b, e, d]
+        assert await store.ask(SumErrors(FIRST, SECOND, "a", 9)) == [d, e._replace(attempts=5, last_at=NOW)]
+        assert await store.ask(SumErrors(FIRST, SECOND + 1, None, 2)) == [b, e]
+
+    @pytest.mark.parametrize("at_once", [True, False])
+    async def test_of_an_hour_only_some_error_types_are_kept_apart(self, store: Store, at_once: bool) -> None:
+        ends = [ended(1, FAILED, f"E{number:02}") for number in range(MOST_ERROR_TYPES + 2)]
+        ends += [ended(1, FAILED, "E00"), ended(1, FAILED, "X", "b")]
+        writes = [added(FIRST, *ends)] if at_once else [added(FIRST, end) for end in ends]
+        await answers(store, *writes)
+        await one(store, added(FIRST, ended(5, FAILED, "Z"), ended(5, FAILED, "Z", "b"), ended(5)))
+        await one(store, added(SECOND, ended(1, FAILED, "Z")))
+        found = {(one.type, one.error_type): one for one in await store.ask(SumErrors(FIRST, SECOND, None, 999))}
+        assert len(found) == MOST_ERROR_TYPES + 1 + 2
+        assert found["a", OTHER_ERRORS].attempts == 2 + 5
+        assert found["a", "E00"].attempts == 2
+        assert found["b", "Z"].attempts == 5
+        assert [one.error_type for one in await store.ask(SumErrors(SECOND, SECOND + 1, None, 9))] == ["Z"]
+
+    async def test_old_hours_are_pruned_in_steps_and_all_time_stays(self, store: Store) -> None:
+        for hour in (FIRST, SECOND, SECOND + HOUR):
+            buckets = [took(1, bucket) for bucket in range(3)]
+            await one(store, added(hour, ended(3), *buckets))
+        assert [await one(store, PruneFigures(SECOND + HOUR, 4)) for _ in range(3)] == [4, 2, 0]
+        left = await store.ask(SumFigures(0, SECOND + 2 * HOUR, by_hour=True))
+        assert left.ends == {SECOND + HOUR: [ended(3)]}
+        assert list(left.durations) == [SECOND + HOUR]
+        assert (await store.ask(SumFigures(ALL_TIME, 0))).ends == {ALL_TIME: [ended(9)]}

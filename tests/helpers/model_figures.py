@@ -1,0 +1,67 @@
+"""The writes of the model machine that are about figures, and what it asks of them and of how the database stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from aiojobs_lite.model.figures import (
+    ALL_TIME,
+    HOUR,
+    AddFigures,
+    DurationFigures,
+    EndFigures,
+    PruneFigures,
+    SumErrors,
+    SumFigures,
+    hour_of,
+)
+from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.model.writes import Write
+from tests.helpers.instants import SECOND
+from tests.helpers.model_draws import Step, kinds, steps, which_view
+from tests.helpers.model_twins import Twins
+
+ends = st.lists(
+    st.builds(
+        EndFigures, kinds, st.sampled_from([Outcome.SUCCEEDED, Outcome.FAILED, Outcome.LOST]),
+        st.sampled_from(["", "E", "F"]), *[st.integers(1, 3)] * 4, *[st.integers(1, 9).map(SECOND.__mul__)] * 2,
+    ),
+    max_size=3,
+)  # fmt: skip
+durations = st.lists(
+    st.builds(DurationFigures, kinds, st.just(Outcome.SUCCEEDED), st.integers(0, 3), st.integers(1, 3)), max_size=3
+)
+hours = st.integers(-2, 1)
+
+
+class FigureRules(RuleBasedStateMachine):
+    """Figures; a machine gets them with its own."""
+
+    twins: Twins
+
+    @property
+    def now(self) -> int:
+        """The instant of the machine."""
+        raise NotImplementedError
+
+    def put(self, write: Write[Any], step: Step) -> None:
+        """Adds a write to the transaction."""
+        raise NotImplementedError
+
+    @rule(hour=hours, drawn=ends, took=durations, step=steps)
+    def add_figures(self, hour: int, drawn: list[EndFigures], took: list[DurationFigures], step: Step) -> None:
+        self.put(AddFigures(hour_of(self.now) + hour * HOUR, tuple(drawn), tuple(took)), step)
+
+    @rule(before=hours, limit=st.integers(0, 3), step=steps)
+    def prune_figures(self, before: int, limit: int, step: Step) -> None:
+        self.put(PruneFigures(self.now + before * HOUR, limit), step)
+
+    @rule(view=which_view, since=st.none() | hours, until=hours, kind=st.none() | kinds, by_hour=st.booleans())
+    def ask_for_figures(self, view: int, since: int | None, until: int, kind: str | None, by_hour: bool) -> None:
+        first = ALL_TIME if since is None else hour_of(self.now) + since * HOUR
+        end = self.now + until * HOUR
+        self.twins.ask(SumFigures(first, end, kind, by_hour), self.twins.views[view])
+        self.twins.ask(SumErrors(max(first, 0), end, kind, 2), self.twins.views[view])
