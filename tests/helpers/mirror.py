@@ -38,6 +38,7 @@ ELSEWHERE: Final = {
     },
     "cli/__main__.py": Suite("tests/cli/test_main.py", "the command is run there"),
     "http/serving.py": Suite("tests/qstash/test_api.py", "the endpoints of both APIs read bodies by it"),
+    "observe/measures.py": Suite("tests/observe/test_metrics.py", "each of them is scraped there"),
     "inngest/cancelling.py": Suite("tests/inngest/test_flow.py", "each job type of a function has it"),
     "inngest/entrance.py": Suite("tests/inngest/test_settings.py", "its refusals are those of the options"),
     "inngest/given.py": Suite("tests/inngest/test_functions.py", "each shape of a registration is read by it"),
