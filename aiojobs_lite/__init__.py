@@ -18,6 +18,7 @@ The names below are the whole surface for an application. Public as well, each f
 - `aiojobs_lite.inngest`: the server side of the Inngest protocol as an ASGI application; needs the extra `inngest`.
 - `aiojobs_lite.observe`: for OpenTelemetry, Sentry and Prometheus; needs the extras `otel`, `sentry`, `prometheus`.
 - `aiojobs_lite.qstash`: the API of QStash as an ASGI application; needs the extra `http`.
+- `aiojobs_lite.web`: the dashboard as an ASGI application; needs the extra `web`.
 - `aiojobs_lite.runner.middleware`: the base class of middleware, and what it is given of a job that is enqueued.
 - `aiojobs_lite.model.progress`: the classes of what `runner.jobs.log` and `handle.watch` give, for annotations.
 - `aiojobs_lite.logs`: a filter that adds the job to every log record of its handler.

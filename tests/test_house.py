@@ -41,8 +41,8 @@ SURFACE = {
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
     "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "runner.client_batches",
-    "figures", "flow", "schedules", "steps", "events", "http", "inngest", "observe", "qstash", "runner.middleware",
-    "model.progress", "logs", "errors", "stores.base",
+    "figures", "flow", "schedules", "steps", "events", "http", "inngest", "observe", "qstash", "web",
+    "runner.middleware", "model.progress", "logs", "errors", "stores.base",
 ]  # fmt: skip
 
 # Budgets.
@@ -461,7 +461,9 @@ def test_a_wait_for_a_part_of_a_second_is_found(code: str, found: bool) -> None:
 # What an import does.
 
 MOST_LOADED = 315  # modules of the package by `import aiojobs_lite`: at each start, and in each worker process
-LOADED_ON_DEMAND = tuple(f"aiojobs_lite.{name}" for name in ("cli", "http", "inngest", "observe", "qstash", "testing"))
+LOADED_ON_DEMAND = tuple(
+    f"aiojobs_lite.{name}" for name in ("cli", "http", "inngest", "observe", "qstash", "testing", "web")
+)
 
 
 def printed(code: str, folder: Path) -> object:
@@ -486,7 +488,7 @@ def test_importing_loads_no_extra_and_starts_and_writes_nothing_and_every_module
         import importlib, json, os, sys, threading
         import aiojobs_lite
         aiojobs_lite.JobRunner(), aiojobs_lite.JobRunner(":memory:")
-        extras = {{"coverage", "fastapi", "httpx", "hypothesis", "pytest", "starlette", "uvicorn"}}
+        extras = {{"coverage", "fastapi", "httpx", "hypothesis", "jinja2", "pytest", "starlette", "uvicorn"}}
         found = [sorted(extras & set(sys.modules)), threading.active_count(), os.listdir(), list(sys.modules)]
         print(json.dumps([*found, len([importlib.import_module(name) for name in {names!r}])]))
     """

@@ -189,6 +189,16 @@ class CountProcessing(NamedTuple):
         unanswered()
 
 
+class GetChangeMark(NamedTuple):
+    """A mark of what is committed: another one after each transaction that has changed anything, of whatever owner.
+    Marks are compared with those of the same store alone, since it was opened. Costs nothing. Answer: the mark.
+    """
+
+    def answer(self) -> str:
+        """See `Query`."""
+        unanswered()
+
+
 class GetDatabaseId(NamedTuple):
     """The random id of the database: made with it, and kept by every copy of it. Answer: the id."""
 

@@ -27,7 +27,7 @@ from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Held, Job, ReasonName, Status, StatusName
 from aiojobs_lite.model.moments import GetJobs, ListMoments, Moment, MomentKind, MomentPage
 from aiojobs_lite.model.progress import GetLog, JobLog
-from aiojobs_lite.model.queries import GetJob
+from aiojobs_lite.model.queries import GetChangeMark, GetJob
 from aiojobs_lite.runner.bulk import ManyJobs
 from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.filters import (
@@ -244,6 +244,14 @@ class StoredJobs(ManyJobs):
             JobNotFound: If no job has this id.
         """
         return sentence(await look_at(self._access.engine, check_id(job_id)))
+
+    async def change_mark(self) -> str:
+        """A mark of what is committed: another one after each transaction, of whatever process, that has changed
+        anything, such as a job, a schedule or a limit. To be compared with another mark of this runner since its start.
+
+        So a page that shows jobs asks at next to no cost whether there is anything new to read.
+        """
+        return await self._access.engine.ask(GetChangeMark())
 
     def key_of(self, job_id: int) -> str:
         """The key of a job, as `JobHandle.key`; no I/O."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from aiojobs_lite.model.queries import (
     FindIds,
     FindJobs,
     FirstDue,
+    GetChangeMark,
     GetDatabaseId,
     GetJob,
     ListDead,
@@ -83,11 +85,17 @@ def list_owners(rows: Rows, _query: ListOwners) -> set[str]:
     return {job.owner for job in rows.jobs.values() if job.owner is not None}
 
 
+def change_mark(rows: Rows, _query: GetChangeMark) -> str:
+    """See `GetChangeMark`."""
+    return hashlib.sha256(repr(rows).encode("utf-8", "backslashreplace")).hexdigest()
+
+
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     **memory_figures.READS,
     **memory_schedules.READS,
     CountProcessing: lambda rows, query: rows.processing(query.type),
     GetBatch: memory_batches.get_batch,
+    GetChangeMark: change_mark,
     GetDatabaseId: lambda rows, _query: rows.database,
     GetDocument: memory_documents.get_document,
     GetExpiry: lambda rows, query: rows.expiries.get(query.id),

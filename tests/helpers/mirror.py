@@ -36,6 +36,16 @@ ELSEWHERE: Final = {
         f"inngest/api/{name}.py": Suite("tests/inngest/api/test_app.py", "its endpoints are called there")
         for name in ("cancellations", "checkpoints", "door", "events", "invoke", "register", "runs", "signals")
     },
+    **{
+        f"web/{name}.py": Suite(f"tests/web/test_{suite}.py", why)
+        for name, suite, why in (
+            ("asked", "app", "requests and forms of all kinds are sent there"),
+            ("notices", "job_actions", "each action leaves one, which undoes it"),
+            ("overview", "problems", "its page is read there"),
+            ("site", "app", "each page is made by it"),
+            ("snippets", "job", "they stand on the page of a job"),
+        )
+    },
     "cli/__main__.py": Suite("tests/cli/test_main.py", "the command is run there"),
     "http/serving.py": Suite("tests/qstash/test_api.py", "the endpoints of both APIs read bodies by it"),
     "observe/measures.py": Suite("tests/observe/test_metrics.py", "each of them is scraped there"),

@@ -27,6 +27,7 @@ from aiojobs_lite.model.queries import (
     FindIds,
     FindJobs,
     FirstDue,
+    GetChangeMark,
     GetDatabaseId,
     GetJob,
     ListDead,
@@ -136,6 +137,12 @@ def count_processing(connection: sqlite3.Connection, sql: Sql, query: CountProce
     return found
 
 
+def get_change_mark(connection: sqlite3.Connection, sql: Sql, _query: GetChangeMark) -> str:
+    """See `GetChangeMark`. The version counts what other connections commit; in memory there is no other one."""
+    ((version,),) = connection.execute(sql["data_version"]).fetchall()
+    return f"{version}.{connection.total_changes}"
+
+
 def get_database_id(connection: sqlite3.Connection, sql: Sql, _query: GetDatabaseId) -> str:
     """See `GetDatabaseId`."""
     return str(dict(connection.execute(sql["meta"]).fetchall()).get("database", ""))
@@ -148,6 +155,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     FindEvents: find_events,
     FindStarted: find_started,
     GetBatch: get_batch,
+    GetChangeMark: get_change_mark,
     GetDatabaseId: get_database_id,
     GetDocument: get_document,
     GetExpiry: get_expiry,

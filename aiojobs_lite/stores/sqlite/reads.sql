@@ -7,6 +7,10 @@ FROM aiojobs_jobs
 LEFT JOIN aiojobs_progress ON job_id = id
 WHERE id = :id;
 
+-- name: data_version
+-- What tells whether another connection has committed.
+PRAGMA data_version;
+
 -- name: latest_death
 -- When the latest of the dead jobs died.
 SELECT max(completed_at)

@@ -13,7 +13,7 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.pauses import Pause
-from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing
+from aiojobs_lite.model.queries import FindJobs, FirstDue, GetChangeMark, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType
 from aiojobs_lite.stores.base import Store
 from tests.helpers.conformance.batches import filled, opened
@@ -43,6 +43,19 @@ class Asking:
         assert (await store.ask(ListPaused())).keys() == {"a", "b"}
         await one(store, PauseType("a", paused=False))
         assert (await store.ask(ListPaused())).keys() == {"b"}
+
+    async def test_a_mark_differs_after_each_change_of_whatever_owner_and_stays_without_one(
+        self, two: tuple[Store, Store]
+    ) -> None:
+        marks = {await two[0].ask(GetChangeMark())}
+        (job,) = await inserted(two[0], new())
+        for store in two:
+            assert await two[0].ask(GetChangeMark()) not in marks
+            marks.add(await two[0].ask(GetChangeMark()))
+            await store.ask(GetJob(job))
+            assert await two[0].ask(GetChangeMark()) in marks
+            await one(store, PauseType("a", paused=store is two[0], by="ann"))
+        assert await two[0].ask(GetChangeMark()) not in marks
 
     async def test_a_pause_is_kept_with_its_time_and_its_author_until_it_ends(self, two: tuple[Store, Store]) -> None:
         await one(two[0], PauseType("a", paused=True, by="ann"), now=1)

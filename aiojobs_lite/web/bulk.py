@@ -1,0 +1,154 @@
+"""What is done to many jobs: to those that are selected, or to all that match; first a page says how many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from starlette.responses import Response
+
+from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.model.job import Job
+from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.telemetry.wording import counted
+from aiojobs_lite.web import shown
+from aiojobs_lite.web.asked import Asked, Form
+from aiojobs_lite.web.filters import JobSearch, search_of
+from aiojobs_lite.web.notices import MOST_UNDONE, done
+from aiojobs_lite.web.site import Site, View
+
+MOST_MOVED_AT_ONCE: Final = 10_000
+"""Jobs that one press of a button moves; another press moves the next ones."""
+
+_PAGE: Final = 1000
+_SHOWN: Final = 5  # of the jobs that are meant
+
+
+class Meant(NamedTuple):
+    """How many jobs are meant.
+
+    Attributes:
+        number: How many, `MOST_MOVED_AT_ONCE` at most.
+        is_more: Whether there are more.
+    """
+
+    number: int
+    is_more: bool = False
+
+
+class BulkAction(NamedTuple):
+    """Something that is done to many jobs.
+
+    Attributes:
+        name: Its name in forms.
+        label: What stands on its button.
+        statuses: Of which jobs it makes sense.
+        move: Does it; returns how many jobs it has moved.
+        says: What was done, after the number of jobs.
+        is_final: Whether it cannot be undone.
+    """
+
+    name: str
+    label: str
+    statuses: frozenset[str]
+    move: Callable[[JobRunner, list[int] | None, Mapping[str, Any]], Awaitable[int]]
+    says: str
+    is_final: bool = False
+
+
+async def _redrive(runner: JobRunner, ids: list[int] | None, wanted: Mapping[str, Any]) -> int:
+    return await runner.jobs.redrive_many(ids, **wanted)
+
+
+async def _cancel(runner: JobRunner, ids: list[int] | None, wanted: Mapping[str, Any]) -> int:
+    return await runner.jobs.cancel_many(ids, **wanted)
+
+
+async def _delete(runner: JobRunner, ids: list[int] | None, wanted: Mapping[str, Any]) -> int:
+    return await runner.jobs.delete_many(ids, **wanted)
+
+
+BULK_ACTIONS: Final = (
+    BulkAction("retry", "Retry", frozenset({"dead"}), _redrive, "sent back to pending"),
+    BulkAction("cancel", "Cancel", frozenset({"pending", "processing"}), _cancel, "cancelled, or asked to stop"),
+    BulkAction(
+        "delete", "Delete", frozenset({"pending", "completed", "dead", "cancelled"}), _delete, "deleted", is_final=True
+    ),
+)
+"""All of them."""
+
+_BY_NAME: Final = {action.name: action for action in BULK_ACTIONS}
+
+
+def bulk_actions_of(status: str) -> list[BulkAction]:
+    """What can be done to the jobs of a tab; without a status, to some of the jobs of each."""
+    return [action for action in BULK_ACTIONS if not status or status in action.statuses]
+
+
+async def move_many(site: Site, asked: Asked) -> Response:
+    """Says how many jobs are meant; if that is confirmed, moves them."""
+    form = await asked.form()
+    action = _BY_NAME.get(form.one("action"))
+    search, ids = search_of(form.fields()), form.ids()
+    if action is None or search.problems:
+        raise ApiError(400, "the form does not say what is to be done")
+    if form.one("all"):
+        ids = []
+    elif not ids:
+        raise ApiError(400, "no job is selected: select some, or all that match")
+    if form.one("confirmed"):
+        return await _move(site, asked, action, ids, search)
+    return await _ask_first(site, asked, form, action, ids, search)
+
+
+async def _ask_first(
+    site: Site, asked: Asked, form: Form, action: BulkAction, ids: list[int], search: JobSearch
+) -> Response:
+    if ids:
+        found = await site.runner.jobs.get_many(ids)
+        meant = [job for job in found.values() if job.status in action.statuses]
+        count, sample = Meant(len(meant)), meant[:_SHOWN]
+    else:
+        search = _until_now(search)
+        count, sample = await _count(site, search), await site.runner.jobs.list(**search.options, limit=_SHOWN)
+    return await site.show(
+        asked, "confirm_many.html", action=action, ids=ids, search=search, count=count, sample=sample,
+        left_out=len(ids) - count.number if ids else 0, most=MOST_MOVED_AT_ONCE, is_all=bool(form.one("all")),
+    )  # fmt: skip
+
+
+async def _move(site: Site, asked: Asked, action: BulkAction, ids: list[int], search: JobSearch) -> Response:
+    before = await _cancellable(site, ids) if action.name == "cancel" and ids else []
+    wanted = {} if ids else {**search.options, "limit": MOST_MOVED_AT_ONCE}
+    moved = await action.move(site.runner, ids or None, wanted)
+    text = f"{counted(moved, 'job')} {action.says}."
+    undo = {"undo": "redrive", "how": {"jobs": before}} if before else {}
+    parameters = {name: value for name, value in search.given.items() if name != "until" or ids}
+    return await done(site, asked, "jobs", text, parameters=parameters, **undo)
+
+
+async def _cancellable(site: Site, ids: list[int]) -> list[tuple[int, str]]:
+    """The pending ones of some jobs, each with its time: a cancel of these can be undone."""
+    found: Mapping[int, Job] = await site.runner.jobs.get_many(ids)
+    pending = [(job.id, job.scheduled_at.isoformat()) for job in found.values() if job.status == "pending"]
+    return pending if len(pending) == len(found) <= MOST_UNDONE else []
+
+
+async def _count(site: Site, search: JobSearch) -> Meant:
+    count, after = 0, None
+    while count <= MOST_MOVED_AT_ONCE:
+        page = await site.runner.jobs.list(**search.options, limit=_PAGE, after=after)
+        count, after = count + len(page), page[-1].id if page else None
+        if len(page) < _PAGE:
+            break
+    return Meant(min(count, MOST_MOVED_AT_ONCE), is_more=count > MOST_MOVED_AT_ONCE)
+
+
+def _until_now(search: JobSearch) -> JobSearch:
+    """The same without the jobs that come later, so that the number that is named stays true."""
+    if "until" in search.given:
+        return search
+    return search_of({**search.given, "until": shown.now_utc().isoformat(timespec="microseconds")})
+
+
+BULK_VIEWS: Final = (View("POST", "jobs/many", move_many),)

@@ -1,0 +1,148 @@
+"""What is wrong, the worst first: each in one line, with what to look at or to press."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from aiojobs_lite.limits import EveryKey, LimitState
+from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.model.schedule_states import ScheduleState
+from aiojobs_lite.telemetry.stats import RunnerStats
+from aiojobs_lite.telemetry.wording import counted
+from aiojobs_lite.web import shown
+
+OVERDUE_S: Final = 60.0
+"""A job that is due for longer is a problem."""
+
+BLOCKED_LOOP_S: Final = 0.25
+"""An event loop that is later than this is one."""
+
+MOST_DEAD_LOOKED_AT: Final = 200
+"""Dead jobs that are grouped by type and error, the newest."""
+
+
+class Problem(NamedTuple):
+    """Something that is wrong, or at least not as usual.
+
+    Attributes:
+        level: `bad`, `warn` or `note`.
+        title: What it is.
+        text: Since when, and what to do.
+        path: The page that shows more, or None.
+        parameters: Of that page.
+        press: The path of an action that ends it, or None.
+        label: What stands on its button.
+        fields: What the button sends.
+    """
+
+    level: str
+    title: str
+    text: str
+    path: str | None = None
+    parameters: Mapping[str, str] = {}  # it is never changed
+    press: str | None = None
+    label: str = ""
+    fields: Mapping[str, str] = {}  # the same
+
+
+class DeadGroup(NamedTuple):
+    """Jobs of one type that died of one type of error.
+
+    Attributes:
+        type: Their type.
+        error: The type of the error, or the reason.
+        jobs: How many they are.
+        latest: When the latest of them died.
+        example: Its error.
+    """
+
+    type: str
+    error: str
+    jobs: int
+    latest: datetime
+    example: str
+
+
+def dead_groups(jobs: Iterable[Job], since: datetime) -> list[DeadGroup]:
+    """The jobs that died since an instant, by type and error, the largest group first."""
+    died = [job for job in jobs if job.completed_at is not None and job.completed_at >= since]
+    counts = Counter((job.type, _kind_of(job)) for job in died)
+    latest: dict[tuple[str, str], Job] = {}
+    for job in sorted(died, key=lambda job: job.completed_at or since):
+        latest[job.type, _kind_of(job)] = job
+    return [
+        DeadGroup(*key, count, latest[key].completed_at or since, latest[key].error or latest[key].reason or "")
+        for key, count in counts.most_common()
+    ]
+
+
+def problems_of(
+    stats: RunnerStats, runners: Sequence[RunnerInfo], limits: Iterable[LimitState], schedules: Iterable[ScheduleState],
+    misfits: int, now: datetime,
+) -> list[Problem]:  # fmt: skip
+    """What is wrong but for the jobs that died, the worst first."""
+    found = [*_of_process(stats, runners), *_waiting(stats, misfits), *_paused(stats, limits, schedules, now)]
+    return sorted(found, key=lambda problem: ("bad", "warn", "note").index(problem.level))
+
+
+def _of_process(stats: RunnerStats, runners: Sequence[RunnerInfo]) -> Iterator[Problem]:
+    if stats.degraded is not None:
+        text = f"{stats.degraded}. Nothing is lost: the runner tries again by itself, and goes on when it can write."
+        yield Problem("bad", "The database cannot be written", text)
+    if not any(one.is_alive and one.max_running for one in runners):
+        yield Problem("bad", "No runner lives that runs jobs", "Jobs are kept, and wait until one starts.")
+    if stats.stuck:
+        text = "They were stopped, and go on: a restart of the process ends them."
+        yield Problem("bad", f"{counted(stats.stuck, 'handler')} stuck", text)
+    if stats.loop_lag > BLOCKED_LOOP_S:
+        text = "Something computes or blocks on it: a handler that should be a plain def, or run in a process."
+        yield Problem("bad", f"The event loop is {shown.took(stats.loop_lag)} late", text)
+    if stats.draining:
+        yield Problem("note", "This runner drains", "It claims nothing more, and ends when its jobs have.")
+
+
+def _waiting(stats: RunnerStats, misfits: int) -> Iterator[Problem]:
+    if stats.oldest_due_age > OVERDUE_S:
+        title = f"A job has been due for {shown.took(stats.oldest_due_age)}"
+        text = "All slots or a limit are taken, or its type is paused. The page of a job says why it waits."
+        yield Problem("bad", title, text, "jobs", {"status": "pending"})
+    for name, pending in sorted(stats.unclaimed.items()):
+        if stats.by_type[name].paused is None:
+            text = "No handler of this name is in this runner. Another process may have one."
+            yield Problem("warn", f"{counted(pending, 'job')} of {name} without a handler here", text, "jobs",
+                          {"status": "pending", "type": name})  # fmt: skip
+    if misfits:
+        title = f"{counted(misfits, 'job')} held: the payload no longer fits the handler"
+        text = "They wait for a runner whose handler takes them. Nothing is lost, and no attempt is spent."
+        yield Problem("bad", title, text, "jobs", {"status": "pending", "held": "payload"})
+
+
+def _paused(
+    stats: RunnerStats, limits: Iterable[LimitState], schedules: Iterable[ScheduleState], now: datetime
+) -> Iterator[Problem]:
+    for name, of_type in stats.by_type.items():
+        if of_type.paused is not None:
+            text = f"{_since(of_type.paused.since, of_type.paused.by, now)}. {counted(of_type.pending, 'job')} pending."
+            yield Problem("warn", f"{name} is paused", text, "types", {}, "types/resume", "Resume", {"name": name})
+    for limit in limits:
+        if limit.is_paused:
+            key = "" if isinstance(limit.key, EveryKey) else f" for {limit.key}"
+            text = f"{_since(limit.paused_since, limit.paused_by, now)}."
+            yield Problem("warn", f"The limit {limit.name} is paused{key}", text, "lanes", {"limit": limit.name})
+    for schedule in schedules:
+        if schedule.paused_since is not None:
+            text = f"{_since(schedule.paused_since, schedule.paused_by, now)}."
+            yield Problem("warn", f"The schedule {schedule.name} is paused", text, "schedules", {},
+                          "schedules/resume", "Resume", {"name": schedule.name})  # fmt: skip
+
+
+def _since(since: datetime | None, by: str | None, now: datetime) -> str:
+    return f"Since {shown.age(since, now)}" + (f", by {by}" if by else "")
+
+
+def _kind_of(job: Job) -> str:
+    return (job.error or job.reason or "no error").partition(":")[0]

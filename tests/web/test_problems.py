@@ -1,0 +1,106 @@
+"""What is wrong, the worst first; and the page that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiojobs_lite import JobRunner
+from aiojobs_lite.limits import Limit
+from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
+from aiojobs_lite.web.problems import Problem, dead_groups, problems_of
+from tests.helpers.dashboard import dashboard, text_of
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+WELL = RunnerStats(
+    pending=0, scheduled=0, retrying=0, held=0, processing=0, completed=0, dead=0, cancelled=0, running=0, stuck=0,
+    oldest_due_age=0.0, throughput=0.0, loop_lag=0.0, draining=False, degraded=None, refused_ends=0, skipped_ticks=0,
+    unclaimed={}, by_type={},
+)  # fmt: skip
+RUNS = RunnerInfo("me", 1, "web1", 10, {"a": None}, NOW, None, is_draining=False, running=0, is_alive=True)
+
+
+def found(stats: RunnerStats = WELL, runner: RunnerInfo = RUNS, misfits: int = 0) -> list[Problem]:
+    return problems_of(stats, [runner], [], [], misfits, NOW)
+
+
+def levels(problems: list[Problem]) -> list[tuple[str, str]]:
+    return [(one.level, one.title) for one in problems]
+
+
+def test_nothing_is_wrong_where_nothing_is() -> None:
+    assert found() == []
+
+
+def test_each_thing_that_is_wrong_is_a_line() -> None:
+    cases: list[tuple[list[Problem], tuple[str, str]]] = [
+        (found(replace(WELL, degraded="disk full")), ("bad", "The database cannot be written")),
+        (found(runner=replace(RUNS, is_alive=False)), ("bad", "No runner lives that runs jobs")),
+        (found(runner=replace(RUNS, max_running=0)), ("bad", "No runner lives that runs jobs")),
+        (found(replace(WELL, stuck=1)), ("bad", "1 handler stuck")),
+        (found(replace(WELL, loop_lag=1.5)), ("bad", "The event loop is 1.5 s late")),
+        (found(replace(WELL, draining=True)), ("note", "This runner drains")),
+        (found(replace(WELL, oldest_due_age=90.0)), ("bad", "A job has been due for 1 min 30 s")),
+        (found(misfits=2), ("bad", "2 jobs held: the payload no longer fits the handler")),
+        (
+            found(replace(WELL, unclaimed={"a": 3}, by_type={"a": TypeStats(pending=3)})),
+            ("warn", "3 jobs of a without a handler here"),
+        ),
+        (found(replace(WELL, by_type={"a": TypeStats(paused=Pause(NOW, "ann"))})), ("warn", "a is paused")),
+    ]
+    for problems, expected in cases:
+        assert levels(problems) == [expected]
+
+
+def test_the_worst_comes_first() -> None:
+    stats = replace(WELL, draining=True, stuck=1, by_type={"a": TypeStats(paused=Pause(None, None))})
+    assert [level for level, _ in levels(found(stats))] == ["bad", "warn", "note"]
+
+
+async def test_jobs_that_died_stand_together_by_type_and_error() -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job(max_attempts=1)
+    async def pay(amount: int) -> None:
+        raise (LookupError if amount else OSError)(f"no {amount}")
+
+    async with runner:
+        for amount in (1, 2, 0, 3):
+            await runner.enqueue(pay, amount=amount)
+            await runner.run_until_idle()
+        dead = await runner.jobs.list(status="dead")
+        groups = dead_groups(dead, NOW - timedelta(days=36_500))
+        assert [(one.type, one.error, one.jobs, one.example) for one in groups] == [
+            ("pay", "LookupError", 3, "LookupError: no 3"), ("pay", "OSError", 1, "OSError: no 0"),
+        ]  # fmt: skip
+        assert dead_groups(dead, datetime.now(UTC) + timedelta(hours=1)) == []
+
+
+async def test_the_first_page_says_that_all_is_well_or_what_is_not() -> None:
+    runner = JobRunner(":memory:")
+    options: dict[str, Any] = {"limits": [Limit(2, name="tenants", key="tenant")]}
+
+    @runner.job(name="mail.send", max_attempts=1, **options)
+    async def send(tenant: str) -> None:
+        raise LookupError("no address")
+
+    @runner.cron("0 9 * * *")
+    async def digest() -> None: ...
+
+    async with dashboard(runner) as client:
+        assert "All is well." in (await client.get("/")).text
+        await runner.enqueue(send, tenant="acme")
+        await runner.run_until_idle()
+        await runner.types.pause(send, by="ann")
+        await runner.limits.pause("tenants", key="acme", by="ben")
+        await runner.schedules.pause("digest", by="eve")
+        text = text_of((await client.get("/")).text)
+        for part in (
+            "1 dead: mail.send", "LookupError: no address", "mail.send is paused", "by ann", "by ben",
+            "The limit tenants is paused for acme", "The schedule digest is paused", "by eve", "waiting 0", "dead 1",
+        ):  # fmt: skip
+            assert part in text, part
+        assert "All is well." not in text
