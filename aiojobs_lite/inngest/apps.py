@@ -13,9 +13,10 @@ from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.errors import InvalidOption, ScheduleNotFound
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.urls import host_of
-from aiojobs_lite.inngest.flow import EVENT, FlowSettings, job_type_of, payload_of
+from aiojobs_lite.inngest.flow import FlowSettings, job_type_of, payload_of
 from aiojobs_lite.inngest.functions import FunctionConfig, read_function, read_functions
 from aiojobs_lite.inngest.given import Given
+from aiojobs_lite.inngest.run_events import EVENT
 from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Candidate

@@ -13,9 +13,9 @@ from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.handlers.group import Jobs
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.inngest.events import to_stored
-from aiojobs_lite.inngest.flow import run_events
 from aiojobs_lite.inngest.ids import run_id
 from aiojobs_lite.inngest.run_errors import error_of_run
+from aiojobs_lite.inngest.run_events import run_events
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.job_events import JOB_CANCELLED
 from aiojobs_lite.policy.backoff import Backoff

@@ -12,42 +12,23 @@ from typing import Any, Final
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.durable.limits import RunLimits
-from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.event import Event, Listening
 from aiojobs_lite.handlers.flow import Flow
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.inngest.cancelling import cancels_of
 from aiojobs_lite.inngest.events import from_memo, memo_text
 from aiojobs_lite.inngest.expressions import Expression
-from aiojobs_lite.inngest.functions import Concurrency, EventTrigger, FunctionConfig, PerPeriod
+from aiojobs_lite.inngest.functions import Concurrency, EventTrigger, FunctionConfig
 from aiojobs_lite.inngest.ids import fresh
+from aiojobs_lite.inngest.rules import is_batch, keyed_of, rule_options
+from aiojobs_lite.inngest.run_events import EVENT, EVENTS, INVOKED, NO_EVENT, key_function, run_events
 from aiojobs_lite.limits import Fixed, Limit, Rate
-from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.events import fits
-from aiojobs_lite.model.keys import Scalar
-from aiojobs_lite.model.micro_batch import Batch
-from aiojobs_lite.model.throttle import Throttle
-from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.runner.context import current_job
 from aiojobs_lite.runner.driven import driven
 from aiojobs_lite.sizes import LARGEST_DRIVEN_RESULT_BYTES
 
-EVENT: Final = "event"
-"""The argument of a run that one event started."""
-
-EVENTS: Final = "events"
-"""The argument of a run that several started."""
-
-INVOKED: Final = "inngest/function.invoked"
-"""The name of the event of a run that no event of its triggers has started."""
-
-_NO_EVENT: Final[Mapping[str, Any]] = {
-    "id": "",
-    "name": INVOKED,
-    "data": {},
-    "sent_at": 0,
-}  # of a job that a program enqueues itself
 _MICROS: Final = 1_000  # in a millisecond
 _MILLISECONDS: Final = 1_000
 _MOST_PRIORITY_S: Final = 600
@@ -56,9 +37,8 @@ LARGEST_EVENT_BYTES: Final = 3 * 1024 * 1024
 """Of the data of one event."""
 
 _LARGEST_BATCH_BYTES: Final = 10 * 1024 * 1024
+_LONGEST_LIMIT_CHARS: Final = 200  # of the name of a limit; a longer one is hashed
 _ROUND_IT_BYTES: Final = 16 * 1024  # id, name and instant of an event beside its data
-_LONGEST_KEY_CHARS: Final = 200  # a longer one is hashed
-_FEWEST_GATHERED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +71,14 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) 
         "on_dead": settings.ended,
         "limits": _limits(config) or None,
         "expires": config.start_within,
-        **_rule(config),
+        **rule_options(config),
     }
     if config.debounce is None and not has_several:  # which say themselves when a run begins
         options["delay"] = _delay_of(config)
     job_type: JobType[..., Any] = JobType(_handler(config, driver, settings.ended), **options)
-    cancels = cancels_of(config)
-    if cancels is not None:
-        flow = replace(job_type.how.flow or Flow(), cancels=cancels)
+    keyed, cancels = keyed_of(config, job_type), cancels_of(config)
+    if keyed is not None or cancels is not None:
+        flow = replace(job_type.how.flow or Flow(), keyed=keyed, cancels=cancels)
         job_type.how = replace(job_type.how, flow=flow)
     if config.events:
         kind = BatchListening if has_several else Listening
@@ -116,11 +96,6 @@ class BatchListening(Listening):
     def payload(self, memo: str) -> str:
         """See `Listening`."""
         return f'{{"{EVENTS}":[{memo}]}}'
-
-
-def is_batch(config: FunctionConfig) -> bool:
-    """Whether a run of a function takes several events."""
-    return config.batch is not None and config.batch.size >= _FEWEST_GATHERED
 
 
 def _handler(config: FunctionConfig, driver: Driver, ended: JobType[..., Any]) -> Callable[..., Any]:
@@ -144,7 +119,7 @@ def _delay_of(config: FunctionConfig) -> Callable[[Mapping[str, Any]], float | d
 
     def delay(arguments: Mapping[str, Any]) -> float | datetime:
         (event,) = run_events(arguments)
-        memo: Mapping[str, Any] = arguments.get(EVENT) or _NO_EVENT
+        memo: Mapping[str, Any] = arguments.get(EVENT) or NO_EVENT
         besides = memo["data"].get("_inngest")
         has_instant = isinstance(besides, Mapping) and "ts" in besides  # else that is when it was sent
         if has_instant and event["ts"] * _MICROS > memo["sent_at"]:
@@ -172,12 +147,6 @@ def _condition(triggers: Sequence[EventTrigger]) -> Callable[[Event[Any]], bool]
     return starts
 
 
-def run_events(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The events of the arguments of a run, as functions get them."""
-    memos = arguments.get(EVENTS) or [arguments.get(EVENT) or _NO_EVENT]
-    return [from_memo(one) for one in memos]
-
-
 def payload_of(config: FunctionConfig, memo: str) -> str:
     """The arguments of a run that is started with an event, as JSON; see `model.events.memo_of`."""
     return f'{{"{EVENTS}":[{memo}]}}' if is_batch(config) else f'{{"{EVENT}":{memo}}}'
@@ -196,38 +165,10 @@ def invoked(config: FunctionConfig, given: Mapping[str, Any], sent_at: int) -> d
     return {EVENTS: [memo]} if is_batch(config) else {EVENT: memo}
 
 
-def key_function(expression: Expression | None, name: str, default: str) -> Callable[[Mapping[str, Any]], Scalar]:
-    """Makes the key of a run by an expression; all runs have the same one without.
-
-    Args:
-        expression: The expression, or None.
-        name: Its name, in errors.
-        default: The field of an event that keeps it apart where the expression yields `false`: no limit counts it.
-    """
-
-    def key(arguments: Mapping[str, Any]) -> Scalar:
-        if expression is None:
-            return ""
-        event = run_events(arguments)[0]
-        value = expression.value({EVENT: event})
-        return f"~{event.get(default)}" if value is False else _scalar(value)
-
-    key.__name__ = name
-    return key
-
-
-def _scalar(value: Any) -> Scalar:
-    """A value of JSON as a key: numbers that are the same are the same key."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool | int) or value is None:
-        return value
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_KEY_CHARS else hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
 def _limits(config: FunctionConfig) -> list[Limit | Rate]:
-    found: list[Limit | Rate] = [_limit(config.id, place, one) for place, one in enumerate(config.concurrency)]
+    given = sorted(config.concurrency, key=lambda one: one.limit, reverse=True)
+    limits = [_limit(config.id, config.concurrency.index(one), one) for one in given]
+    found: list[Limit | Rate] = [*{one.name: one for one in limits}.values()]  # of two by one key the smaller counts
     if config.throttle is not None:
         throttle = config.throttle
         most = throttle.limit + max(throttle.burst - 1, 0)
@@ -249,33 +190,4 @@ def _limit_key(expression: Expression | None, name: str) -> Any:
 def _named(first: str, second: str) -> str:
     """The name of a limit, in as many characters as it may have."""
     name = f"{first}: {second}"
-    return name if len(name) <= _LONGEST_KEY_CHARS else f"{name[:100]} {hashlib.sha256(name.encode()).hexdigest()}"
-
-
-def _rule(config: FunctionConfig) -> dict[str, Any]:
-    """The one rule about runs of the same key.
-
-    Raises:
-        InvalidOption: If there are several.
-    """
-    rules: dict[str, dict[str, Any]] = {}
-    if is_batch(config) and config.batch is not None:
-        key = key_function(config.batch.key, "batch", "id") if config.batch.key is not None else None
-        rules["batchEvents"] = {"batch": Batch(config.batch.size, max_wait=config.batch.timeout, key=key)}
-    if config.debounce is not None:
-        one = config.debounce
-        key = key_function(one.key, "debounce", "id")
-        rules["debounce"] = {"debounce": Debounce(one.period, max_wait=one.timeout, key=key)}
-    if config.rate_limit is not None:
-        rules["rateLimit"] = {"throttle": _throttle(config.id, config.rate_limit)}
-    if config.singleton is not None and config.singleton.mode == "skip":
-        rules["singleton"] = {"unique": Unique(key_function(config.singleton.key, "singleton", "id"))}
-    if len(rules) > 1:
-        raise InvalidOption(config.id, " and ".join(rules), "one of these: both say what becomes of events of one key")
-    return next(iter(rules.values()), {})
-
-
-def _throttle(function: str, limit: PerPeriod) -> Throttle:
-    if limit.limit > 1:
-        raise InvalidOption(f"{function}.rateLimit.limit", limit.limit, "1: more are not counted here; use throttle")
-    return Throttle(limit.period, key=key_function(limit.key, "rateLimit", "id"))
+    return name if len(name) <= _LONGEST_LIMIT_CHARS else f"{name[:100]} {hashlib.sha256(name.encode()).hexdigest()}"

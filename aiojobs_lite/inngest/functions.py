@@ -106,11 +106,12 @@ class Debounced:
 
 @dataclass(frozen=True, slots=True)
 class Batched:
-    """A run for several events; seconds."""
+    """A run for several events; seconds. An event for which the condition does not hold has a run of its own."""
 
     size: int
     timeout: float
     key: Expression | None = None
+    condition: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +311,9 @@ def _debounce(value: object, where: str) -> Debounced:
 
 def _batch(value: object, where: str) -> Batched:
     given = Given(value, where)
-    if given.get("if") is not None:
-        raise InvalidOption(f"{where}.if", given.get("if"), "none: every event of a batch is gathered here")
     size = given.needs("maxSize", lambda one, at: _whole(one, at, least=1, most=_LARGEST_LIMIT))
-    return Batched(size, given.needs("timeout", _duration), given.of("key", _expression))
+    key, condition = given.of("key", _expression), given.of("if", _expression)
+    return Batched(size, given.needs("timeout", _duration), key, condition)
 
 
 def _priority(value: object, where: str) -> Expression | None:

@@ -13,8 +13,9 @@ from aiojobs_lite.handlers.event_data import dump_data
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.reference import JobReference
 from aiojobs_lite.inngest.events import memo_text
-from aiojobs_lite.inngest.flow import EVENT, EVENTS, INVOKED, LARGEST_EVENT_BYTES
+from aiojobs_lite.inngest.flow import LARGEST_EVENT_BYTES
 from aiojobs_lite.inngest.ids import fresh
+from aiojobs_lite.inngest.run_events import EVENT, EVENTS, INVOKED
 
 R = TypeVar("R", default=Any)
 _DATA: Final = "data"

@@ -28,6 +28,8 @@ class Candidate(NamedTuple):
         window_key: It is added unless a job of its type was added with this key less than `window` ago, by the shorter
             one of that job's and this one's.
         window: For how many microseconds it has its `window_key`, from the transaction on that adds it.
+        window_slack: It is added although the window is not over, if at most so many microseconds are left of it. Then
+            its own begins behind that one: with a slack of n windows n more are added at once, then one each window.
         max_pending: It is added only while fewer jobs of its type are pending, whatever they wait for.
         expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then
             it is cancelled. None: whenever. A job that gets the payload of this row gets that as well.
@@ -45,6 +47,7 @@ class Candidate(NamedTuple):
     expires: int | None = None
     capacity: Capacity | None = None
     cancel_on: tuple[EventMatch, ...] = ()
+    window_slack: int = 0
 
 
 class Refused(NamedTuple):
@@ -90,7 +93,8 @@ class Admit(NamedTuple):
     - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
       `unique_scope`), or one was added with its window's key, whose window is not over. By `on_conflict` the answer is
       that job; it is refused; or that job, if it is pending and has no operations yet, gets the payload and the time of
-      the row. One that is held gets no time to come: its release says when it is due.
+      the row. One that is held gets no time to come: its release says when it is due. With both keys a row whose
+      window is not over makes no job, whatever `on_conflict` says: the answer is the job of the window.
     - With `append` that job gets the items of the row behind its own, and nothing else of it. Once it has as many items
       as its `capacity` says it is due at once and gives its unique key up. If they are too many, or too many bytes, it
       does so without them, and the row is added. A new row with as many has no unique key and is due at once.
@@ -106,3 +110,16 @@ class Admit(NamedTuple):
     def answer(self) -> list[Inserted] | Refused:
         """See `Write`."""
         unanswered()
+
+
+def window_end(since: int, until: int, candidate: Candidate, now: int) -> int:
+    """Until when the window of a key is taken, for a candidate; now, if it is over or was begun by a clock ahead.
+
+    Args:
+        since: When the job was added that has it.
+        until: When it is over, for that job.
+        candidate: The candidate.
+        now: The instant of the transaction.
+    """
+    end = min(until, since + candidate.window + candidate.window_slack)
+    return end if since <= now + MOST_SKEW_US and end > now else now

@@ -146,6 +146,9 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> _Admitted | tuple[
         if row.idempotency_key is not None and (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
             is_same = json.loads(stored_payload(job.payload_json)) == json.loads(row.payload)
             return _Admitted(Inserted(job.id, is_new=False), has_row=False) if is_same else ("key", job.id)
+    full, end = _window(phases, candidate)
+    if full is not None and row.unique_key is not None:
+        return _Admitted(Inserted(full, is_new=False), has_row=False)
     found = next(_holders(phases, candidate), None)
     if found is not None and candidate.on_conflict == "append" and candidate.capacity is not None:
         held = rows.jobs.get(found)
@@ -158,7 +161,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> _Admitted | tuple[
         row = begun(candidate)
         job_id = phases.new_job(row)
         if candidate.window_key is not None:
-            rows.windows[row.type, candidate.window_key] = job_id, phases.now, phases.now + candidate.window
+            rows.windows[row.type, candidate.window_key] = job_id, phases.now, end + candidate.window
         _set_expiry(phases, job_id, candidate, row.scheduled_at)
         return _Admitted(Inserted(job_id, is_new=True), has_row=True)
     if candidate.on_conflict == "raise":
@@ -196,7 +199,19 @@ def _holders(phases: MemoryPhases, candidate: Candidate) -> Iterator[int]:
     row, rows = candidate.row, phases.rows
     if row.unique_key is not None:
         yield from [job.id for job in rows.jobs.values() if has_key(job, row.type, row.unique_key)]
-    if candidate.window_key is not None:
-        job_id, since, until = rows.windows.get((row.type, candidate.window_key), (0, 0, 0))
-        if since <= phases.now + MOST_SKEW_US and phases.now < min(until, since + candidate.window):
-            yield job_id
+    full, _ = _window(phases, candidate)
+    if full is not None:
+        yield full
+
+
+def _window(phases: MemoryPhases, candidate: Candidate) -> tuple[int | None, int]:
+    """The job that keeps the window of a row from taking it, or None, and until when the window is taken."""
+    now = phases.now
+    found = phases.rows.windows.get((candidate.row.type, candidate.window_key or ""))
+    if found is None or candidate.window_key is None:
+        return None, now
+    job_id, since, until = found
+    left = min(until, since + candidate.window + candidate.window_slack) - now
+    if since > now + MOST_SKEW_US or left <= 0:
+        return None, now
+    return job_id if left > candidate.window_slack else None, now + left

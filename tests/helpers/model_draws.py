@@ -56,7 +56,7 @@ capacities = st.sampled_from([Capacity(3, 999), Capacity(2, 999), Capacity(9, 15
 candidates = st.tuples(
     kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
     st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
-    st.sampled_from([1, 1, 1, 0]), counted, capacities, st.sampled_from([1, 1, 1, 2, 0]),
+    st.sampled_from([1, 1, 1, 0]), counted, capacities, st.sampled_from([1, 1, 1, 2, 0]), st.sampled_from([0, 0, 6]),
 )  # fmt: skip
 
 
@@ -97,9 +97,9 @@ def admit_of(drawn: list[Any], now: int) -> Admit:
                 lane=lane_by(kind, priority, by),
             ),
             conflict, 2 * SECOND if waits else None, window and "[0]", (window or 0) * SECOND,
-            most, expires and expires * SECOND, capacity if conflict == "append" else None,
+            most, expires and expires * SECOND, capacity if conflict == "append" else None, (), slack * SECOND,
         )
-        for kind, value, due, key, unique, conflict, waits, window, most, expires, priority, by, capacity, items
+        for kind, value, due, key, unique, conflict, waits, window, most, expires, priority, by, capacity, items, slack
         in drawn
     ]  # fmt: skip
     return Admit(tuple(made))

@@ -151,6 +151,7 @@ class Drawing:
             pick([None, (1, "pending"), (1, "unfinished"), (2, "unfinished")]),
             pick(["return", "append", "raise", "replace"]), pick([True, False]), pick([None, None, 3, 9]),
             pick([None, None, None, 2]), pick([None, None, 1, 4]), 1, pick(BY), Capacity(3, 999), pick([1, 1, 2]),
+            pick([0, 0, 6]),
         )  # fmt: skip
 
 

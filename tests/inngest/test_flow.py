@@ -57,6 +57,77 @@ async def test_idempotency_starts_one_run_a_day_for_a_key(job_kit: JobKit) -> No
         assert len(await made.runner.jobs.list(type="shop-pay")) == 2
 
 
+async def test_a_rate_limit_starts_a_tenth_more_at_once_then_evenly(job_kit: JobKit) -> None:
+    """As the service counts, by GCRA: of 20 an hour three at once, then one each three minutes."""
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function(rateLimit={"limit": 20, "period": "1h", "key": "event.data.user"}))
+        found = await started(made, *[{"user": "a"}] * 4, {"user": "b"})
+        assert found == [1, 1, 1, 0, 1]
+        job_kit.clock.advance(179)
+        assert await started(made, {"user": "a"}) == [0]
+        job_kit.clock.advance(1)
+        assert await started(made, {"user": "a"}, {"user": "a"}) == [1, 0]
+
+
+async def test_events_that_are_sent_together_count_each(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function(rateLimit={"limit": 10, "period": "1h"}))
+        await made.client.post("/e/key", json=[{"name": "shop/pay"}] * 5)
+        assert len(await made.runner.jobs.list(type="shop-pay")) == 2
+
+
+async def test_a_key_that_is_false_is_in_no_rate(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        await made.register(made.function(rateLimit={"limit": 1, "period": "1h", "key": "event.data.user == 'b'"}))
+        assert await started(made, *[{"user": user} for user in "aabb"]) == [1, 1, 1, 0]
+
+
+async def test_a_rate_limit_goes_before_a_debounce(job_kit: JobKit) -> None:
+    """What is over it neither replaces the event that waits nor puts its run off."""
+    async with shop(job_kit, lambda body: sdk(200, body["event"]["data"]["n"])) as made:
+        more: dict[str, Any] = {"rateLimit": {"limit": 1, "period": "1m"}, "debounce": {"period": "10s"}}
+        await made.register(made.function(**more))
+        for n in range(3):
+            await made.send(n=n)
+            job_kit.clock.advance(5)
+        await job_kit.run_to_end()
+        assert (await made.job()).result == 0
+        job_kit.clock.advance(60)
+        await made.send(n=3)
+        await job_kit.run_to_end()
+        assert [job.result for job in await made.runner.jobs.list(type="shop-pay")] == [3, 0]
+
+
+async def test_a_singleton_may_have_a_rate_limit(job_kit: JobKit) -> None:
+    async with shop(job_kit, waits) as made:
+        more: dict[str, Any] = {"idempotency": "event.data.n", "singleton": {"mode": "skip", "key": "event.data.user"}}
+        await made.register(made.function(**more))
+        for n, user in ((1, "a"), (2, "a"), (1, "b"), (2, "b")):
+            await made.send(n=n, user=user)
+            await made.runner.run_until_idle()
+        found = await made.runner.jobs.list(type="shop-pay")
+        assert [job.payload["event"]["data"] for job in reversed(found)] == [
+            {"n": 1, "user": "a"}, {"n": 2, "user": "b"},
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("scope", ["fn", "env", "account"])
+async def test_of_two_limits_of_one_key_the_smaller_one_counts(job_kit: JobKit, scope: str) -> None:
+    limit = {"key": "event.data.user", "scope": scope}
+    async with shop(job_kit, returns(1)) as made:
+        limits = [{**limit, "limit": 5}, {**limit, "limit": 2}]
+        assert (await made.register(made.function(concurrency=limits))).status_code == 200
+        found = {one.most for one in await made.runner.limits.list()}
+        assert found == ({5, 2} if scope == "fn" else {2})
+
+
+async def test_limits_of_all_scopes_go_together(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        limits = [{"limit": 3, "key": "event.data.user", "scope": scope} for scope in ("env", "account")]
+        assert len(set(await lanes(made, concurrency=limits))) == 2
+        assert len(await made.runner.limits.list()) == 2
+
+
 async def test_a_debounced_function_runs_once_with_the_last_event(job_kit: JobKit) -> None:
     async with shop(job_kit, lambda body: sdk(200, body["event"]["data"])) as made:
         await made.register(made.function(debounce={"period": "10s", "key": "event.data.user"}))
@@ -75,6 +146,20 @@ async def test_a_batch_is_one_run_of_several_events(job_kit: JobKit) -> None:
         await job_kit.run_to_end()
         found = [job.result for job in await made.runner.jobs.list(type="shop-pay")]
         assert sorted(found) == [[0, 1], [2]]
+
+
+async def test_an_event_that_does_not_fit_the_condition_of_a_batch_runs_alone_and_at_once(job_kit: JobKit) -> None:
+    async with shop(job_kit, lambda body: sdk(200, [one["data"]["n"] for one in body["events"]])) as made:
+        batch = {"maxSize": 3, "timeout": "10s", "key": "event.data.user", "if": "event.data.n < 5"}
+        await made.register(made.function(batchEvents=batch))
+        for n in (0, 7, 1, 8):
+            await made.send(n=n, user="a")
+        await made.runner.run_until_idle()
+        found = [job.result for job in await made.runner.jobs.list(type="shop-pay")]
+        assert found == [[8], [7], None]
+        await made.send(n=2, user="a")
+        await made.runner.run_until_idle()
+        assert [job.result for job in await made.runner.jobs.list(type="shop-pay")] == [[8], [7], [0, 1, 2]]
 
 
 def waits(_: object) -> bytes:
@@ -172,7 +257,6 @@ async def test_an_event_may_be_large(job_kit: JobKit) -> None:
     ("more", "words"),
     [
         ({"singleton": {"mode": "skip"}, "debounce": {"period": "5s"}}, "both say what becomes of events"),
-        ({"rateLimit": {"limit": 5, "period": "1h"}}, "more are not counted here; use throttle"),
         ({"cancel": [{"event": "a", "if": "async.data.n > 5"}]}, "equalities of fields"),
         ({"cancel": [{"event": "a", "timeout": "1h"}]}, "a run can be cancelled until it ends"),
         ({"singleton": {"mode": "cancel", "key": "size(event.data.a)"}}, "a field of the event"),

@@ -123,7 +123,6 @@ def test_all_of_flow_control_is_read() -> None:
         ({"rateLimit": {"limit": 1, "period": "25h"}}, "at most 24h"),
         ({"rateLimit": {"limit": 1}}, "missing"),
         ({"debounce": {"period": "1ms"}}, "1s to 7d"),
-        ({"batchEvents": {"maxSize": 5, "timeout": "5s", "if": "true"}}, "every event of a batch is gathered"),
         ({"batchEvents": {"maxSize": 5, "timeout": "5s"}, "debounce": {"period": "5s"}}, "none together with debounce"),
         ({"singleton": {"mode": "later"}}, "'skip' or 'cancel'"),
         ({"cancel": [{"event": "a"}] * 6}, "at most 5"),

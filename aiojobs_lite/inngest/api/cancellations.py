@@ -12,9 +12,9 @@ from starlette.responses import Response
 from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.inngest.api.door import InngestRoute, decoded, respond, respond_listed
 from aiojobs_lite.inngest.expressions import Expression, ExpressionError, compile_expression
-from aiojobs_lite.inngest.flow import EVENT, run_events
 from aiojobs_lite.inngest.given import Given
 from aiojobs_lite.inngest.hub import Hub
+from aiojobs_lite.inngest.run_events import EVENT, run_events
 from aiojobs_lite.sizes import LARGEST_REQUEST_BYTES
 
 _KIND: Final = "inngest.cancellation"

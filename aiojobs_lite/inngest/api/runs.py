@@ -16,9 +16,9 @@ from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.inngest.api.door import InngestRoute, respond, respond_listed
 from aiojobs_lite.inngest.events import from_memo
 from aiojobs_lite.inngest.fetched import actions_text, batch_text
-from aiojobs_lite.inngest.flow import run_events
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import event_id, job_of_run, number_of, run_id
+from aiojobs_lite.inngest.run_events import run_events
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.events import StoredEvent
 

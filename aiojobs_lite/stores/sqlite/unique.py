@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
-from aiojobs_lite.clock import LAST_INSTANT
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
@@ -21,10 +20,9 @@ from aiojobs_lite.stores.sqlite.limits import give_lane, set_limits
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, required_of
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Laned, Transaction
 from aiojobs_lite.stores.sqlite.waits import CancelOn, set_cancels
+from aiojobs_lite.stores.sqlite.windows import Windows
 
-_FORGOTTEN_EACH: Final = 2  # windows that are over, for each one that is written: they go quicker than they come
 UNIQUE_ROW: Final = f"{NEW_ROW[:-1]}, ?, ?)"
-WINDOW_ROW: Final = "(?, ?, ?, ?, ?)"
 _OWN: Final = ("unique_key", "unique_scope")
 _OTHERS: Final = [name for name in columns.OPTIONAL if name not in _OWN]
 _key_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(*map(NewJob._fields.index, _OWN))
@@ -106,6 +104,7 @@ class _Admitting:
         self._transaction = transaction
         self._plans: list[tuple[_Plan, bool]] = []  # of each row, and whether it made the plan
         self._keys: dict[_Key, _Plan] = {}
+        self._windows = Windows(transaction)
         self._jobs: dict[int, _Plan] = {}  # of jobs that are there
         self._added: Counter[str] = Counter()  # how many are to be added, by type
         self._full: Refused | None = None  # the first row that is one too many
@@ -115,7 +114,10 @@ class _Admitting:
         """Cancels the pending jobs that have keys of rows, and whose expiry has come."""
         holders = set()
         for candidate in rows:
-            holders |= {self._job_with_key(candidate), self._job_of_window(candidate)}
+            holders |= {self._job_with_key(candidate)}
+            if candidate.window_key is not None:
+                window = self._windows.look_at(candidate, candidate.window_key)
+                holders |= {window.job_id if window.is_full else None}
         expire_those(self._transaction, [(job_id,) for job_id in sorted(filter(None, holders))])
 
     def plan(self, rows: Sequence[Candidate]) -> Refused | None:
@@ -141,7 +143,11 @@ class _Admitting:
                 if _is_same(same.payload if same.row is None else same.row.payload, row.payload):
                     return None
                 return self._refused(position, "key", same.job_id)
-        found = self._with_key(candidate, keys)
+        full, end = self._with_window(candidate, keys)
+        if full is not None and row.unique_key is not None:
+            self._plans.append((full, False))
+            return None
+        found = self._with_unique_key(candidate, keys) or full
         is_allowed = None if found is None else self._settle(found, candidate)
         if found is not None and is_allowed is not None:
             self._plans.append((found, False))
@@ -162,6 +168,8 @@ class _Admitting:
         made.cancel_on = position, candidate.cancel_on
         self._plans.append((made, True))
         self._keys.update(dict.fromkeys(keys, made))
+        if candidate.window_key is not None:
+            self._windows.take(candidate, candidate.window_key, end)
         return None
 
     def carry_out(self) -> list[Inserted]:
@@ -172,7 +180,7 @@ class _Admitting:
         set_limits(transaction, SetLimits(tuple(self._limits)))
         if transaction.limits.types:
             transaction.limits.prepare([plan.row for plan, is_new in self._plans if is_new and plan.row is not None])
-        windows: list[tuple[Any, ...]] = []
+        windows: list[tuple[str, str, int]] = []
         expiries: list[tuple[int, int]] = []
         for job_id, plan in self._jobs.items():  # first: with a key that one gives up another job is added
             if plan.row is not None and plan.holder is not None:
@@ -183,8 +191,7 @@ class _Admitting:
             if plan.job_id is None and plan.row is not None:
                 plan.job_id = self._add(plan.row, jobs, laned)
                 if plan.candidate.window_key is not None:
-                    until = min(transaction.now + plan.candidate.window, LAST_INSTANT)
-                    windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, transaction.now, until))
+                    windows.append((plan.row.type, plan.candidate.window_key, plan.job_id))
                 if plan.expires_at is not None:
                     expiries.append((plan.job_id, plan.expires_at))
             answers.append(Inserted(plan.job_id or 0, is_new))
@@ -192,8 +199,7 @@ class _Admitting:
             transaction.run_all("insert_unique", UNIQUE_ROW, jobs)
         if laned:
             transaction.insert_laned(laned, PENDING)
-        if windows:
-            self._set_windows(windows)
+        self._windows.save(windows)
         if expiries:
             set_expiries(transaction, expiries)
         return answers
@@ -226,19 +232,29 @@ class _Admitting:
             self._transaction.run("insert_job", (*PENDING, job_id, *row))
         return job_id
 
-    def _with_key(self, candidate: Candidate, keys: list[_Key]) -> _Plan | None:
-        """The plan of the job that has the key of a row; the keys are noted."""
-        row, found = candidate.row, None
-        if row.unique_key is not None:
-            keys.append(("unique", row.type, row.unique_key))
-            found = self._keys.get(keys[-1]) or self._of_job(candidate, self._job_with_key(candidate))
-            if found is not None:
-                self._keys[keys[-1]] = found
-                found = None if found.is_without_more else found
-        if candidate.window_key is not None:
-            keys.append(("window", row.type, candidate.window_key))
-            found = found or self._keys.get(keys[-1]) or self._of_job(candidate, self._job_of_window(candidate))
-        return found
+    def _with_unique_key(self, candidate: Candidate, keys: list[_Key]) -> _Plan | None:
+        """The plan of the job that has the unique key of a row; the key is noted."""
+        row = candidate.row
+        if row.unique_key is None:
+            return None
+        keys.append(("unique", row.type, row.unique_key))
+        found = self._keys.get(keys[-1]) or self._of_job(candidate, self._job_with_key(candidate))
+        if found is None:
+            return None
+        self._keys[keys[-1]] = found
+        return None if found.is_without_more else found
+
+    def _with_window(self, candidate: Candidate, keys: list[_Key]) -> tuple[_Plan | None, int]:
+        """The plan of the job that has the window of a row, if that takes no more, and until when it is taken; the key
+        is noted.
+        """
+        if candidate.window_key is None:
+            return None, 0
+        key = ("window", candidate.row.type, candidate.window_key)
+        keys.append(key)
+        window = self._windows.look_at(candidate, candidate.window_key)
+        found = self._keys.get(key) or self._of_job(candidate, window.job_id) if window.is_full else None
+        return found, window.end
 
     def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))
@@ -253,17 +269,6 @@ class _Admitting:
         row = candidate.row
         found = row.unique_key and self._transaction.one("job_with_unique_key", (row.type, row.unique_key))
         return found[0] if found else None
-
-    def _job_of_window(self, candidate: Candidate) -> int | None:
-        """The job that was added with the window's key of a row, if its window is not over."""
-        if candidate.window_key is None:
-            return None
-        found = self._transaction.one("window_of_key", (candidate.row.type, candidate.window_key))
-        if found is None:
-            return None
-        (job_id, since, until), now = found, self._transaction.now
-        is_taken = since <= now + MOST_SKEW_US and now < min(until, since + candidate.window)
-        return job_id if is_taken else None
 
     def _of_job(self, candidate: Candidate, job_id: int | None) -> _Plan | None:
         """The plan of a job that is there; None: there is none."""
@@ -358,14 +363,6 @@ class _Admitting:
             transaction.run("give_key_up", (job_id,))
         if plan.expires_at is None:
             forget_expiries(transaction, [(job_id,)])
-
-    def _set_windows(self, windows: list[tuple[Any, ...]]) -> None:
-        """Gives the keys of their windows to the jobs that were added, and forgets some windows that are over."""
-        transaction = self._transaction
-        latest = {window[:2]: window for window in windows}  # of a key that two jobs were given one after the other
-        transaction.run_all("set_windows", WINDOW_ROW, list(latest.values()))
-        for window in transaction.run("windows_over", (transaction.now, _FORGOTTEN_EACH * len(windows))).fetchall():
-            transaction.run("forget_window", window)
 
 
 def taken_key(transaction: Transaction, job_id: int) -> str | None:

@@ -19,36 +19,11 @@ SELECT id
 FROM aiojobs_jobs
 WHERE type = ? AND unique_key = ? AND {holds_key};
 
--- name: window_of_key
--- The job that was added last with the key of a window, and when its window begins and ends.
-SELECT job_id, since, until
-FROM aiojobs_windows
-WHERE type = ? AND key = ?;
-
 -- name: insert_unique
 -- Adds jobs, each with its unique key or without one.
 INSERT INTO aiojobs_jobs (id, {required}, unique_key, unique_scope, status)
 SELECT column1, {numbered}, {numbered_behind}, 'pending'
 FROM (VALUES {rows});
-
--- name: set_windows
--- Gives the keys of windows to other jobs.
-INSERT INTO aiojobs_windows (type, key, job_id, since, until)
-VALUES {rows}
-ON CONFLICT (type, key) DO UPDATE SET job_id = excluded.job_id, since = excluded.since, until = excluded.until;
-
--- name: windows_over
--- Some of the windows that are over.
-SELECT type, key
-FROM aiojobs_windows
-WHERE until <= ?
-ORDER BY until
-LIMIT ?;
-
--- name: forget_window
--- Deletes a window.
-DELETE FROM aiojobs_windows
-WHERE type = ? AND key = ?;
 
 -- name: holder
 -- Where the job stands that has a key.

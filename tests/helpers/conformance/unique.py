@@ -304,6 +304,35 @@ class WindowKeys:
         assert await admitted(store, windowed(seconds=60, now=19), now=19) == [(second, False)]
         assert (await admitted(store, windowed(seconds=60, now=20), now=20))[0][1]
 
+    async def test_a_slack_takes_more_at_once_then_one_each_window(self, store: Store) -> None:
+        """Of ten seconds each, with a slack of two: three at once, in one write or in several, then one each ten."""
+        row = windowed(seconds=10, window_slack=20 * SECOND)
+        assert [is_new for _, is_new in await admitted(store, row, row)] == [True, True]
+        found = [(await admitted(store, row, now=now))[0][1] for now in (0, 1, 9.9, 10, 10, 19.9, 35, 35, 39.9, 40)]
+        assert found == [True, False, False, True, False, False, True, True, False, True]
+
+    async def test_what_a_slack_left_out_answers_with_the_latest_job(self, store: Store) -> None:
+        row = windowed(seconds=10, window_slack=10 * SECOND)
+        (_, (second, _), third) = await admitted(store, row, row, row)
+        assert third == (second, False)
+        assert await admitted(store, row, now=1) == [(second, False)]
+
+    async def test_a_shorter_window_with_a_slack_frees_the_key_of_a_longer_one(self, store: Store) -> None:
+        await admitted(store, windowed(seconds=60))
+        short = windowed(seconds=10, window_slack=5 * SECOND)
+        found = [(await admitted(store, short, now=now))[0][1] for now in (0, 9.9, 10, 19.9, 20)]
+        assert found == [False, False, True, False, True]
+
+    async def test_a_window_that_is_not_over_drops_a_row_before_its_unique_key_is_looked_at(self, store: Store) -> None:
+        both = windowed()._replace(row=keyed().row, on_conflict="replace")
+        ((first, _),) = await admitted(store, both)
+        other = both._replace(row=both.row._replace(payload='{"x": 2}'))
+        assert await admitted(store, other, other, now=59) == [(first, False)] * 2
+        assert (await stored(store, first)).payload == {"x": 1}
+        assert await admitted(store, other, now=60) == [(first, False)]
+        assert (await stored(store, first)).payload == {"x": 2}
+        assert await admitted(store, both, now=61) == [(first, False)], "no window began: no job was added"
+
     async def test_it_counts_from_the_transaction_however_long_ago_the_enqueue_was(self, store: Store) -> None:
         late = windowed(seconds=1)
         ((first, _), second) = await admitted(store, late, late, now=5)

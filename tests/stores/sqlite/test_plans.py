@@ -26,8 +26,9 @@ from aiojobs_lite.stores.sqlite.meters import METER_ROW
 from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.steps import END_ROW, FENCE_ROW, KEY_ROW, RAN_ROW, STEP_ROW
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
-from aiojobs_lite.stores.sqlite.unique import UNIQUE_ROW, WINDOW_ROW
+from aiojobs_lite.stores.sqlite.unique import UNIQUE_ROW
 from aiojobs_lite.stores.sqlite.waits import WAIT_ROW
+from aiojobs_lite.stores.sqlite.windows import WINDOW_ROW
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import NOW, answers, close, complete, connected, inserted, new, running
 
