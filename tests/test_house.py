@@ -370,7 +370,7 @@ PROGRAMS = ("chaos", "official")  # each a program of several modules, whose tes
 def test_tests_import_only_their_helpers() -> None:
     found = []
     for path in TESTS:
-        shared = ["helpers", *(name for name in PROGRAMS if name == path.parent.name)]
+        shared = ["helpers", *(name for name in PROGRAMS if name in path.parent.parts)]
         for name in IMPORT_OF_TESTS.findall(path.read_text(encoding="utf-8")):
             is_own = name == module_of(path)  # a child process finds a handler there
             if not is_own and not f"{name}.".startswith(tuple(f"tests.{folder}." for folder in shared)):

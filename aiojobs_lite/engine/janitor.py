@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from aiojobs_lite.engine.ports import Commits, EndRecorder, OwnedJobs
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.ends import CANCEL_REQUESTED, End
+from aiojobs_lite.model.ends import CANCEL_REQUESTED, Close, End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
 from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.queries import FindJobs, ListOwners, ListProcessing
@@ -70,8 +70,13 @@ class Janitor:
             await sleep(self._clock, _RESCUE_EVERY_S)
             await self.rescue()
 
-    async def rescue(self) -> None:
-        """Ends the attempts of every dead owner as lost, and those of this owner that it does not know of."""
+    async def rescue(self, *, is_first: bool = False) -> None:
+        """Ends the attempts of every dead owner as lost, and those of this owner that it does not know of.
+
+        Args:
+            is_first: Whether it is the rescue of the start. Job types may be added right behind that, and say what
+                follows a death: a job that is at its end, of a type that is not known yet, is left to the next rescue.
+        """
         owned = (
             self._attempts.watch_owned()
         )  # before the look: what runs again meanwhile, by the same attempt, is in it
@@ -83,9 +88,8 @@ class Janitor:
             is_interrupted = self._store.owners.was_interrupted(owner)
             ended = 0
             async for page in self._processing(owner):
-                ended += await self._end_all(
-                    replace(job, interrupted=job.interrupted or is_interrupted) for job in page
-                )
+                lost = [replace(job, interrupted=job.interrupted or is_interrupted) for job in page]
+                ended += await self._end_all(lost, is_first=is_first)
             if ended:
                 with contextlib.suppress(StoreUnavailable):  # then the maintenance of a runner notes it
                     await self._commits.write(EndRunners((owner,)))
@@ -98,20 +102,23 @@ class Janitor:
         """Gives back what this runner claimed without an answer: the commit was reported to have failed."""
         async for page in self._processing(self._owner, known=owned):
             await self._commits.settle()  # what is still unknown now was in no transaction that is yet to be answered
-            await self._end_all(replace(job, interrupted=True) for job in page if job.id not in owned)
+            await self._end_all([replace(job, interrupted=True) for job in page if job.id not in owned])
 
-    async def _end_all(self, jobs: Iterable[Job]) -> int:
+    async def _end_all(self, lost: Sequence[Job], *, is_first: bool = False) -> int:
         """Ends lost attempts; returns how many were still owned."""
-        lost = list(jobs)
         ids = tuple([job.id for job in lost])
         restarted = await self._store.ask(ListRestarted(ids, self._clock.now()))  # what its owner knew in memory alone
-        return sum(await asyncio.gather(*[self._record(job, restarts=job.id in restarted) for job in lost]))
+        records = [self._record(job, restarts=job.id in restarted, is_first=is_first) for job in lost]
+        return sum(await asyncio.gather(*records))
 
-    async def _record(self, job: Job, *, restarts: bool) -> bool:
+    async def _record(self, job: Job, *, restarts: bool, is_first: bool) -> bool:
         job_type = self._registry.find(job.type)
+        end = self._lost(job, job_type, restarts=restarts)
+        if is_first and job_type is None and isinstance(end, Close):
+            return False
         on_dead = None if job_type is None else job_type.on_dead
         raised = Raised(job.max_attempts, claimed=_claimed(job), on_dead=on_dead)
-        return await self._recorder.record_lost(self._lost(job, job_type, restarts=restarts), raised)
+        return await self._recorder.record_lost(end, raised)
 
     async def _processing(self, owner: str, known: Collection[int] = ()) -> AsyncIterator[list[Job]]:
         """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none."""

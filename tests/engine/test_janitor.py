@@ -14,7 +14,7 @@ from aiojobs_lite import job
 from aiojobs_lite.engine import janitor as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.model.ends import Again, End
+from aiojobs_lite.model.ends import Again, Close, End
 from aiojobs_lite.model.job import Claimed, Job, NewJob, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListProcessing
 from aiojobs_lite.model.runners import EndRunners, ListRunners, SetRunner
@@ -149,6 +149,20 @@ async def test_a_lost_attempt_in_which_an_operation_ended_counts_as_the_first(wo
     assert {end.id: isinstance(end, Again) and end.restarts for end in world.ends} == {
         with_step.id: True, without.id: False,
     }  # fmt: skip
+
+
+async def test_a_death_of_a_type_that_may_be_added_behind_the_start_waits_for_the_next_rescue(world: World) -> None:
+    for owner, types in (("dead", ["known", "unknown"]), ("gone", ["unknown"])):
+        jobs = await world.claimed_by(owner, *types)  # of two attempts
+        lost = [(Again(one.id, 1, owner, one.type, Outcome.LOST, world.clock.now()),) for one in jobs]
+        await world.memory.apply([*lost, (Claim("dead", 9, frozenset(types), {}, {}),)], world.clock.now())
+    await world.claimed_by("dead", "unknown")
+    janitor = world.janitor()
+    await janitor.rescue(is_first=True)
+    assert {(end.id, type(end)) for end in world.ends} == {(1, Close), (4, Again)}
+    assert (await world.job(2)).status is Status.PROCESSING
+    await janitor.rescue()
+    assert {(end.id, type(end)) for end in world.ends[2:]} == {(2, Close), (3, Close)}
 
 
 async def test_the_jobs_of_the_dead_are_given_back_and_those_of_the_living_are_left(world: World) -> None:

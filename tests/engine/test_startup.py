@@ -68,7 +68,8 @@ class Part:
         self._calls.append(f"{self._name} runs")
         await asyncio.Event().wait()
 
-    async def rescue(self) -> None:
+    async def rescue(self, *, is_first: bool) -> None:
+        assert is_first
         await self.rescues()
         self._calls.append("rescue")
 
