@@ -21,7 +21,7 @@ from aiojobs_lite.durable.step import Step
 from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
-from aiojobs_lite.engine.results import PLAIN, refuse_unfinished
+from aiojobs_lite.engine.results import refuse_unfinished
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.engine.threads import CallThread
 from aiojobs_lite.errors import RecordedError, StepFailed, StepNotStored, StepUnfit
@@ -61,7 +61,7 @@ class DurableAttempt:
     """
 
     def __init__(
-        self, *, run: Running, find: Callable[[int], object], ledger: StepLedger, waits: Waits, results: StepResults,
+        self, run: Running, find: Callable[[int], object], ledger: StepLedger, waits: Waits, results: StepResults,
         clock: Clock,
     ) -> None:  # fmt: skip
         self.run = run
@@ -103,13 +103,14 @@ class DurableAttempt:
         waits.steps += 1
         try:  # as `_tried`, without coroutines of its own: it is nearly every step
             value = await function(*args, **kwargs)
-            if type(value) not in PLAIN:
+            plain = result.dump_plain(value)
+            if plain is None:
                 refuse_unfinished(value)
         except Exception as error:  # noqa: BLE001  # as there
             raised = self._raised(step, name, error)
         else:
             try:
-                memo = result.dump(value)
+                memo = plain or result.dump(value)
             except ValueError as error:
                 raised = self._not_stored(name, error)
         finally:
@@ -127,9 +128,9 @@ class DurableAttempt:
         self.run.restarts = True
         if self._ledger.bus.is_watched(StepCompleted):
             self._ledger.publish_ran(name, seconds)
-        if stored is None and type(value) in result.plain:
-            return value
-        return result.load(memo) if stored is None else self._value(stored, result)
+        if stored is not None:
+            return self._value(stored, result)
+        return value if plain or type(value) in result.plain else result.load(memo)
 
     async def sleep(self, name: str, until: Callable[[], int]) -> None:
         """Returns when an instant has come, which is asked for once in the life of the job."""

@@ -96,9 +96,7 @@ class Durable:
         if found is None:
             ledger, waits = self._open(run)
             kind = OwningAttempt if own else DurableAttempt
-            found = self._known[run] = kind(
-                run=run, find=self._find, ledger=ledger, waits=waits, results=self._results, clock=self.clock
-            )
+            found = self._known[run] = kind(run, self._find, ledger, waits, self._results, self.clock)
             if own and isinstance(found, OwningAttempt):
                 found.own = own
             around = self._around(claimed.type)
@@ -171,10 +169,11 @@ class Durable:
         return run
 
     def _open(self, run: Running) -> tuple[StepLedger, Waits]:
+        """What each attempt has of its own; arguments by name would cost as much as the objects."""
         memos = Memos(run.claimed, self.store)
-        ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=self.clock, bus=self._bus)
+        ledger = StepLedger(run, run.job_type.policy, memos, self.clock, self._bus)
         run.when_ended = self._when_ended
-        return ledger, Waits(clock=self.clock, run=run, ledger=ledger, host=self)
+        return ledger, Waits(self.clock, run, ledger, self)
 
     def reload(self, waits: Waits) -> None:
         """See `Host`."""

@@ -70,7 +70,7 @@ class StepLedger:
 
     __slots__ = ("_clock", "_policy", "_run", "bus", "memos")
 
-    def __init__(self, *, run: DurableRun, policy: Policy, memos: Memos, clock: Clock, bus: Bus) -> None:
+    def __init__(self, run: DurableRun, policy: Policy, memos: Memos, clock: Clock, bus: Bus) -> None:
         self._run = run
         self._policy = policy
         self.memos = memos

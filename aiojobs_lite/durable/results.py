@@ -49,7 +49,12 @@ class StepResult(Result):
         self.is_coroutine = inspect.iscoroutinefunction(function)
 
     def dump(self, value: Any) -> str:
-        """See `Result`. What nearly all steps return has its JSON by the shortest way."""
+        """See `Result`."""
+        memo = self.dump_plain(value)
+        return super().dump(value) if memo is None else memo
+
+    def dump_plain(self, value: Any) -> str | None:
+        """The JSON of a small value of `plain`, which nearly all steps return, by the shortest way; else None."""
         kind = type(value)
         if kind in self.plain:
             if kind is int:
@@ -60,7 +65,7 @@ class StepResult(Result):
                     return encode_basestring_ascii(value)
             else:
                 return _WORDS[value]
-        return super().dump(value)
+        return None
 
 
 def _plain_types(returns: Any) -> frozenset[type]:

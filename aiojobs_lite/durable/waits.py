@@ -80,7 +80,7 @@ class Waits:
     is_closed = False
     steps = 0
 
-    def __init__(self, *, clock: Clock, run: WaitingRun, ledger: StepLedger, host: Host) -> None:
+    def __init__(self, clock: Clock, run: WaitingRun, ledger: StepLedger, host: Host) -> None:
         self._clock = clock
         self._run = run
         self._host = host

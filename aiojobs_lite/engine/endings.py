@@ -29,7 +29,7 @@ def ending_of(run: Running, value: Any) -> Ending:
     if isinstance(value, Ending):  # it ran elsewhere: in a worker process, or by calls of a driver
         return limit_result(run.job_type, value)
     result, note = dump_result(run.job_type, refuse_unfinished(value))
-    return Ending(result=result, note=note)
+    return Ending(result, note)
 
 
 def with_timeout(run: Running, ending: Ending) -> Ending:

@@ -32,6 +32,7 @@ from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 
 Pairs = list[tuple[str, str]]
+_Given = tuple[str, str, Pairs, bytes, float]  # of a request: method, URL, headers, body and timeout
 _UNSIGNED: Final[Mapping[str, str]] = {}  # nothing changes it
 
 QSTASH_WAITS_S: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
@@ -98,6 +99,7 @@ class Deliverer:
 
     def __init__(self, settings: DeliverySettings) -> None:
         self._settings = settings
+        self._automatic = {rules: _automatic(settings.user_agent or agent) for rules, agent in _USER_AGENTS.items()}
 
     def sign_by(self, rules: Rules, signer: StoredSigner) -> None:
         """Has the deliveries of these rules signed by a signer from now on.
@@ -134,7 +136,7 @@ class Deliverer:
         """Sends a request once, and lets its answer end the attempt."""
         text, rules = secret_body or body, rules or self._settings.rules
         content = base64.b64decode(text) if is_base64 else text.encode()
-        sent = HttpRequest(method, url, [*headers, *secret_headers], content, timeout or self._settings.timeout)
+        sent = (method, url, [*headers, *secret_headers], content, timeout or self._settings.timeout)
         has_calls = callback is not None or (await_callbacks and failure_callback is not None)
         try:
             if await_callbacks and has_calls:
@@ -190,16 +192,16 @@ class Deliverer:
 
     async def _attempt(
         self, ctx: JobContext, runner: JobRunner, session: HttpSession, breaker: CircuitBreaker, rules: Rules,
-        sent: HttpRequest,
+        sent: _Given,
     ) -> _Came:  # fmt: skip
         """Signs a request and sends it; the circuit breaker counts how its host answers."""
+        method, url, given, body, timeout = sent
         try:
-            self._settings.check("url", sent.url)
+            self._settings.check("url", url)
         except InvalidOption as error:  # the settings were others when it was published
             return _Came(None, Judgement(Meaning.DEAD, str(error)), {"status": 0, "error": str(error)})
-        method, url, given, body, timeout, _ = sent
         signer = self._settings.signers.get(rules)
-        signed = _UNSIGNED if signer is None else await _signed(signer, runner, ctx.key, sent)
+        signed = _UNSIGNED if signer is None else await _signed(signer, runner, ctx.key, body, url)
         host, begun = host_of(url), time.monotonic()
         headers = self._headers(ctx, rules, given, signed)
         try:
@@ -227,11 +229,11 @@ class Deliverer:
             replaced = {name.lower() for name in own}
             given = [pair for pair in given if pair[0].lower() not in replaced]
         names = [name.lower() for name, _ in given]
-        if "user-agent" not in names:
-            own["User-Agent"] = self._settings.user_agent or _USER_AGENTS[rules]
-        if "accept-encoding" not in names:
-            own["Accept-Encoding"] = "identity"  # of what comes back nothing is decompressed
-        return [*given, *own.items()]
+        headers = [*given, *own.items()]
+        for name, pair in self._automatic[rules]:
+            if name not in names:
+                headers.append(pair)
+        return headers
 
 
 class _Calls(NamedTuple):
@@ -330,11 +332,17 @@ def _now() -> datetime:
     return to_datetime(_CLOCK.now())
 
 
-async def _signed(signer: Signs, runner: JobRunner, key: str, sent: HttpRequest) -> Mapping[str, str]:
+def _automatic(user_agent: str) -> Sequence[tuple[str, tuple[str, str]]]:
+    """The headers of each attempt that the publisher does not give, with their names in lower case."""
+    identity = ("Accept-Encoding", "identity")  # of what comes back nothing is decompressed
+    return (("user-agent", ("User-Agent", user_agent)), ("accept-encoding", identity))
+
+
+async def _signed(signer: Signs, runner: JobRunner, key: str, body: bytes, url: str) -> Mapping[str, str]:
     """The headers of the signature of an attempt."""
     if isinstance(signer, StoredSigner):
         await signer.refresh(runner.documents)
-    return signer.sign(sent.body, message_id=key, url=sent.url)
+    return signer.sign(body, message_id=key, url=url)
 
 
 def _details_of(answer: DeliveryResult) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import io
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
 from ssl import SSLContext
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.http.addresses import is_public
@@ -22,6 +22,9 @@ from aiojobs_lite.http.old_servers import read_old_answers
 from aiojobs_lite.model.delivery import DeliveryResult
 from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
 from aiojobs_lite.text import escape, shorten
+
+T = TypeVar("T")
+Headers = tuple[tuple[str, str], ...]
 
 LARGEST_ANSWER_BYTES: Final = 64 * 1024
 """Of the body of an answer; the rest is not read."""
@@ -88,7 +91,7 @@ class HttpAnswer(NamedTuple):
     """
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     body: bytes
     is_body_cut: bool
     are_headers_cut: bool
@@ -112,27 +115,23 @@ class HttpSession:
         self._faults = (ClientError, OSError, ValueError)
         self._deadlines = Deadlines()
 
-    async def send(self, sent: HttpRequest) -> DeliveryResult:
+    def send(self, sent: HttpRequest) -> Coroutine[Any, Any, DeliveryResult]:
         """Sends a request and reads its answer, of whatever status, as a delivery keeps it.
 
         Raises:
             NoAnswer: If there is none in time, or it is none of HTTP.
         """
-        begun = time.monotonic()
-        status, headers, body, is_cut, are_cut = await self._answer(sent)
-        text = _as_text(body, is_cut=is_cut)
-        return DeliveryResult(
-            status, headers, base64.b64encode(body).decode() if text is None else text,
-            round((time.monotonic() - begun) * _MICROSECONDS) / _MICROSECONDS,  # by far cheaper than to six digits
-            is_base64=text is None, is_truncated=is_cut or are_cut,
-        )  # fmt: skip
+        return self._answer(sent, _result_of)
 
-    async def ask(self, sent: HttpRequest) -> HttpAnswer:
+    def ask(self, sent: HttpRequest) -> Coroutine[Any, Any, HttpAnswer]:
         """The same, as the answer came; raises as `send` does."""
-        return HttpAnswer(*await self._answer(sent))
+        return self._answer(sent, _whole_answer)
 
-    async def _answer(self, sent: HttpRequest) -> tuple[int, tuple[tuple[str, str], ...], bytes, bool, bool]:
-        """What a `HttpAnswer` has, as a plain tuple: one is made for each delivery."""
+    async def _answer(self, sent: HttpRequest, make: Callable[[float, int, Headers, bytes, bool, bool], T]) -> T:
+        """What is made of the answer: when the request began, and what a `HttpAnswer` has. One coroutine is made for
+        each delivery, and no tuple between.
+        """
+        begun = time.monotonic()
         task: Any = asyncio.current_task()
         cancelling, is_late = task.cancelling(), False
         self._deadlines.begin(task, sent.timeout)
@@ -151,7 +150,7 @@ class HttpSession:
         if answer.status < _LEAST_STATUS:
             raise NoAnswer(f"no answer: its status is {answer.status}")
         headers, are_cut = _kept(answer.raw_headers)
-        return answer.status, headers, body, is_cut, are_cut
+        return make(begun, answer.status, headers, body, is_cut, are_cut)
 
     def close(self) -> None:
         """Gives up no request any more."""
@@ -207,6 +206,23 @@ async def open_session(
             await lookups.close()
 
 
+def _result_of(
+    begun: float, status: int, headers: Headers, body: bytes, is_body_cut: bool, are_headers_cut: bool  # noqa: FBT001
+) -> DeliveryResult:  # fmt: skip
+    text = _as_text(body, is_cut=is_body_cut)
+    return DeliveryResult(  # by name the last two would cost as much as all of it
+        status, headers, base64.b64encode(body).decode() if text is None else text,
+        round((time.monotonic() - begun) * _MICROSECONDS) / _MICROSECONDS,  # by far cheaper than to six digits
+        text is None, is_body_cut or are_headers_cut,
+    )  # fmt: skip
+
+
+def _whole_answer(
+    _: float, status: int, headers: Headers, body: bytes, is_body_cut: bool, are_headers_cut: bool  # noqa: FBT001
+) -> HttpAnswer:  # fmt: skip
+    return HttpAnswer(status, headers, body, is_body_cut, are_headers_cut)
+
+
 def _sendable(body: bytes) -> Any:
     """A body, as aiohttp takes it: a large one it sends in parts, so that other requests go on."""
     return (io.BytesIO(body) if len(body) > _SENT_AT_ONCE_BYTES else body) or None
@@ -232,7 +248,7 @@ async def _read(answer: Any, largest: int) -> tuple[bytes, bool]:
     return body[:largest], len(body) > largest
 
 
-def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[tuple[str, str], ...], bool]:
+def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[Headers, bool]:
     """The headers as they are kept, and whether some are left out."""
     kept: list[tuple[str, str]] = []
     left = LARGEST_ANSWER_HEADERS_BYTES
