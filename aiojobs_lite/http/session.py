@@ -24,7 +24,7 @@ from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
 from aiojobs_lite.text import escape, shorten
 
 T = TypeVar("T")
-Headers = tuple[tuple[str, str], ...]
+AnswerHeaders = tuple[tuple[str, str], ...]
 
 LARGEST_ANSWER_BYTES: Final = 64 * 1024
 """Of the body of an answer; the rest is not read."""
@@ -91,7 +91,7 @@ class HttpAnswer(NamedTuple):
     """
 
     status: int
-    headers: Headers
+    headers: AnswerHeaders
     body: bytes
     is_body_cut: bool
     are_headers_cut: bool
@@ -127,7 +127,7 @@ class HttpSession:
         """The same, as the answer came; raises as `send` does."""
         return self._answer(sent, _whole_answer)
 
-    async def _answer(self, sent: HttpRequest, make: Callable[[float, int, Headers, bytes, bool, bool], T]) -> T:
+    async def _answer(self, sent: HttpRequest, make: Callable[[float, int, AnswerHeaders, bytes, bool, bool], T]) -> T:
         """What is made of the answer: when the request began, and what a `HttpAnswer` has. One coroutine is made for
         each delivery, and no tuple between.
         """
@@ -207,7 +207,7 @@ async def open_session(
 
 
 def _result_of(
-    begun: float, status: int, headers: Headers, body: bytes, is_body_cut: bool, are_headers_cut: bool  # noqa: FBT001
+    begun: float, status: int, headers: AnswerHeaders, body: bytes, is_body_cut: bool, are_headers_cut: bool  # noqa: FBT001
 ) -> DeliveryResult:  # fmt: skip
     text = _as_text(body, is_cut=is_body_cut)
     return DeliveryResult(  # by name the last two would cost as much as all of it
@@ -218,7 +218,7 @@ def _result_of(
 
 
 def _whole_answer(
-    _: float, status: int, headers: Headers, body: bytes, is_body_cut: bool, are_headers_cut: bool  # noqa: FBT001
+    _: float, status: int, headers: AnswerHeaders, body: bytes, is_body_cut: bool, are_headers_cut: bool  # noqa: FBT001
 ) -> HttpAnswer:  # fmt: skip
     return HttpAnswer(status, headers, body, is_body_cut, are_headers_cut)
 
@@ -248,7 +248,7 @@ async def _read(answer: Any, largest: int) -> tuple[bytes, bool]:
     return body[:largest], len(body) > largest
 
 
-def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[Headers, bool]:
+def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[AnswerHeaders, bool]:
     """The headers as they are kept, and whether some are left out."""
     kept: list[tuple[str, str]] = []
     left = LARGEST_ANSWER_HEADERS_BYTES
