@@ -12,6 +12,7 @@ The names below are the whole surface for an application. Public as well, each f
 - `aiojobs_lite.figures`: what `runner.figures` gives.
 - `aiojobs_lite.flow`: what `unique=`, `debounce=`, `throttle=` and `batch=` take.
 - `aiojobs_lite.schedules`: the classes of what `runner.schedules` gives, for annotations.
+- `aiojobs_lite.selection`: `JobSelection`, which jobs are meant, as one value; and what a list of them gives.
 - `aiojobs_lite.steps`: a step of a durable handler with options of its own.
 - `aiojobs_lite.events`: what a listener is given, and the classes of `runner.send` and `runner.events`.
 - `aiojobs_lite.http`: signatures of messages over HTTP, for senders and receivers; needs the extra `http`.

@@ -41,7 +41,7 @@ SURFACE = {
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
     "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "runner.client_batches",
-    "figures", "flow", "schedules", "steps", "events", "http", "inngest", "observe", "qstash", "web",
+    "figures", "flow", "schedules", "selection", "steps", "events", "http", "inngest", "observe", "qstash", "web",
     "runner.middleware", "model.progress", "logs", "errors", "stores.base",
 ]  # fmt: skip
 
@@ -52,7 +52,6 @@ PARAMETERS = 9
 OPTIONS = {"aiojobs_lite/runner/runner.py:JobRunner"}  # each is a keyword
 OF_MANY_PARAMETERS = {
     "aiojobs_lite/http/delivery.py:deliver": "a handler: they are the fields of its payload",
-    "aiojobs_lite/runner/jobs.py:list": "each is a keyword: what jobs are asked for",
     "aiojobs_lite/runner/runner.py:__init__": "each is a keyword: an option",
     "aiojobs_lite/testing/contexts.py:context": "each is a keyword: an attribute of a context",
 }

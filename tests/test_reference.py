@@ -51,8 +51,8 @@ from aiojobs_lite.runner.batches import Batches, OpenBatchHandle
 from aiojobs_lite.runner.documents import Documents
 from aiojobs_lite.runner.events import Events
 from aiojobs_lite.runner.figures import JobFigures
+from aiojobs_lite.runner.filters import JobFilters
 from aiojobs_lite.runner.handle import RunnerJobs
-from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.limits import JobLimits
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
@@ -89,6 +89,9 @@ def default(cell: str) -> Any:
     return ast.literal_eval(found[0]) if found else inspect.Parameter.empty
 
 
+PAGE = {"limit": 100, "after": None}
+
+
 @pytest.mark.parametrize(
     ("title", "wanted"),
     [
@@ -98,7 +101,7 @@ def default(cell: str) -> Any:
         ("Cron", parameters(JobRunner.cron)),
         ("Backoff", parameters(Backoff)),
         ("Batches", parameters(Batches.open)),
-        ("Lists of jobs", parameters(StoredJobs.list)),
+        ("Lists of jobs", {**dict.fromkeys(JobFilters.__annotations__), "order": "newest", **PAGE}),
         ("Http", {**DEFAULTS, "breaker": inspect.Parameter.empty}),
         ("Breaker", parameters(Breaker)),
         ("Publish", {**parameters(Publish, "url"), "json": None}),

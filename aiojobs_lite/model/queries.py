@@ -31,7 +31,8 @@ class GetJob(NamedTuple):
 
 
 class FindJobs(NamedTuple):
-    """The jobs for which every given field holds, without history, the highest id first. Answer: a list of them.
+    """The jobs for which every given field holds, without history, in order of their ids, the highest first unless
+    `oldest_first`. Answer: a list of them.
 
     Where several owners insert, a smaller id may appear after a larger one.
 
@@ -46,9 +47,19 @@ class FindJobs(NamedTuple):
         cancel_requested: True: only those that were asked to cancel; False: only the others.
         metadata: By name values: their metadata have one of them under that name, or a list with one of them. Text,
             whole numbers and booleans; `1` is neither `"1"` nor `true`.
+        payload: The same of their payload.
+        meter: A limit and its key that they are counted by, as `meter_text` has them.
+        error: Text within their error; ASCII letters in any case.
+        reason: The same within their reason.
         created_from: The earliest instant of their enqueue.
         created_to: The latest.
-        before: Only ids below this one (the last of the page before).
+        completed_from: The earliest instant of their end; jobs without one do not fit.
+        completed_to: The latest.
+        scheduled_from: The earliest instant from which they may run.
+        scheduled_to: The latest.
+        before: Only ids below this one (the last of the page before, the newest first).
+        after: Only ids above this one (the same, the oldest first).
+        oldest_first: Whether the lowest id comes first.
         limit: At most so many.
     """
 
@@ -61,9 +72,19 @@ class FindJobs(NamedTuple):
     batch: int | None = None
     cancel_requested: bool | None = None
     metadata: Mapping[str, Sequence[str | int]] | None = None
+    payload: Mapping[str, Sequence[str | int]] | None = None
+    meter: str | None = None
+    error: str | None = None
+    reason: str | None = None
     created_from: int | None = None
     created_to: int | None = None
+    completed_from: int | None = None
+    completed_to: int | None = None
+    scheduled_from: int | None = None
+    scheduled_to: int | None = None
     before: int | None = None
+    after: int | None = None
+    oldest_first: bool = False
     limit: int = 100
 
     def answer(self) -> list[Job]:
@@ -71,12 +92,26 @@ class FindJobs(NamedTuple):
         unanswered()
 
 
+class IdPage(NamedTuple):
+    """The ids of jobs, and the id behind which the list goes on; None at its end."""
+
+    ids: list[int]
+    next: int | None
+
+
 class FindIds(NamedTuple):
-    """The same of the jobs of `FindJobs`, without what they carry. Answer: a list of their ids."""
+    """The ids of the jobs of `FindJobs`, as many as are found while a bounded number of jobs is looked at. Answer: an
+    `IdPage`.
+
+    Attributes:
+        jobs: Which jobs, and the size of the page.
+        looks: At most so many jobs are looked at.
+    """
 
     jobs: FindJobs
+    looks: int
 
-    def answer(self) -> list[int]:
+    def answer(self) -> IdPage:
         """See `Query`."""
         unanswered()
 

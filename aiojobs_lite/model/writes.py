@@ -174,9 +174,14 @@ class RedriveJob(NamedTuple):
 
     One that would have its unique key again stays as it is while another job has that key. A key that it had until its
     first attempt is gone.
+
+    Attributes:
+        id: The job.
+        keeps_time: Whether it is due when it was to be, if that is later.
     """
 
     id: int
+    keeps_time: bool = False
 
     def answer(self) -> Redriven:
         """See `Write`."""

@@ -12,18 +12,19 @@ from aiojobs_lite.errors import InvalidOption, JobNotFound
 from aiojobs_lite.handlers.checks import check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindIds, FindJobs, GetJob
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveAsNew, RedriveDead, Redriven
+from aiojobs_lite.model.queries import FindJobs, GetJob
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveAsNew, RedriveDead, RedriveJob, Redriven
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.filters import JobSelection, check_id, check_ids, check_reason, filter_of
+from aiojobs_lite.runner.filters import JobFilters, JobSelection, PendingFilters, check_id, check_reason, select
 from aiojobs_lite.runner.orders import follow_cancel, not_redriven, redrive_all_dead
 from aiojobs_lite.runner.redriving import RedriveOptions, check_changes, row_again
 from aiojobs_lite.runner.types import known_name, type_name
+from aiojobs_lite.runner.walks import JobWalk
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobEnqueued
 
 MOVED_AT_ONCE: Final = 200  # jobs a transaction: a rescue waits for no more
 COPIED_AT_ONCE: Final = 20  # with their payloads, in memory
-_MOST_MOVED: Final = 1_000_000_000  # jobs of one call
+MOST_MOVED: Final = 1_000_000_000  # jobs of one call
 _UNFINISHED: Final = (Status.PROCESSING, Status.PENDING)
 _NOT_PROCESSING: Final = (Status.PENDING, Status.COMPLETED, Status.DEAD, Status.CANCELLED)
 _REDRIVABLE: Final = (Status.DEAD, Status.CANCELLED)
@@ -33,6 +34,7 @@ class ManyJobs:
     """The half of `runner.jobs` that moves many jobs at once: by their ids, by a filter as of `list`, or by both.
 
     - An empty list of ids means none. Without ids a filter is needed, so that no slip of the pen means all.
+    - `count` of the same selection says before how many are meant. A type need not be registered.
     - Some jobs are moved in a transaction. If one fails, those of the transactions before are moved.
     - Jobs that come meanwhile, or that change, may be left out; none is moved that is not meant when it is.
 
@@ -45,72 +47,88 @@ class ManyJobs:
 
     async def cancel_many(
         self,
-        ids: Iterable[int] | None = None,
+        selection: JobSelection | Iterable[int] | None = None,
         *,
         reason: str | None = None,
         limit: int | None = None,
-        **wanted: Unpack[JobSelection],
+        **wanted: Unpack[PendingFilters],
     ) -> int:
         """Cancels pending jobs, and asks processing ones to stop; returns how many both are.
 
         Args:
-            ids: Only these jobs.
+            selection: Which jobs are meant, or their ids.
             reason: Kept with the jobs, shortened to 2,000 characters.
             limit: At most so many.
-            **wanted: Only jobs for which this holds; see `JobSelection`.
+            **wanted: The same by keywords; see `JobFilters`.
 
         Raises:
             InvalidOption: If one of them cannot work, or nothing says which jobs are meant.
             UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
         """
         engine, why = self._access.engine, check_reason(reason)
-        return await engine.order(_cancel_many(Pages(engine, ids, limit, wanted, _UNFINISHED), why))
+        return await engine.order(_cancel_many(Pages(engine, select(selection, wanted), limit, _UNFINISHED), why))
 
     async def delete_many(
-        self, ids: Iterable[int] | None = None, *, limit: int | None = None, **wanted: Unpack[JobSelection]
+        self,
+        selection: JobSelection | Iterable[int] | None = None,
+        *,
+        limit: int | None = None,
+        **wanted: Unpack[JobFilters],
     ) -> int:
         """Deletes jobs that are not processing, with their history; returns how many.
 
         Args:
-            ids: Only these jobs.
+            selection: Which jobs are meant, or their ids.
             limit: At most so many.
-            **wanted: Only jobs for which this holds; see `JobSelection`.
+            **wanted: The same by keywords; see `JobFilters`.
 
         Raises:
             InvalidOption, UnknownJobType: As of `cancel_many`.
         """
         engine = self._access.engine
-        return await engine.order(_delete_many(Pages(engine, ids, limit, wanted, _NOT_PROCESSING)))
+        return await engine.order(_delete_many(Pages(engine, select(selection, wanted), limit, _NOT_PROCESSING)))
 
     async def redrive_many(
-        self, ids: Iterable[int] | None = None, *, limit: int | None = None, **wanted: Unpack[JobSelection]
+        self,
+        selection: JobSelection | Iterable[int] | None = None,
+        *,
+        limit: int | None = None,
+        **wanted: Unpack[JobFilters],
     ) -> int:
         """Sends dead jobs back to pending, due now, with all their attempts before them; returns how many.
 
-        A job whose unique key another job has stays dead.
+        With `status="cancelled"` it sends cancelled ones, due when they were to be if that is later: so it undoes
+        `cancel_many`, by the same ids or the same reason.
+
+        A job whose unique key another job has stays as it is.
 
         Args:
-            ids: Only these jobs.
+            selection: Which jobs are meant, or their ids.
             limit: At most so many.
-            **wanted: Only jobs for which this holds; see `JobSelection`.
+            **wanted: The same by keywords; see `JobFilters`.
 
         Raises:
             InvalidOption, UnknownJobType: As of `cancel_many`.
         """
-        engine = self._access.engine
-        return await engine.order(_redrive_many(Pages(engine, ids, limit, wanted, (Status.DEAD,))))
+        engine, chosen = self._access.engine, select(selection, wanted)
+        statuses = (Status.CANCELLED if chosen.query.status is Status.CANCELLED else Status.DEAD,)
+        return await engine.order(_redrive_many(Pages(engine, chosen, limit, statuses)))
 
     async def redrive_many_as_new(
-        self, ids: Iterable[int] | None = None, *, limit: int | None = None, **wanted: Unpack[JobSelection]
+        self,
+        selection: JobSelection | Iterable[int] | None = None,
+        *,
+        limit: int | None = None,
+        **wanted: Unpack[JobFilters],
     ) -> dict[int, int]:
         """Puts a new job in the place of each of many dead or cancelled ones; see `redrive_as_new`.
 
         A job whose unique key another job has stays as it is.
 
         Args:
-            ids: Only these jobs.
+            selection: Which jobs are meant, or their ids.
             limit: At most so many.
-            **wanted: Only jobs for which this holds; see `JobSelection`.
+            **wanted: The same by keywords; see `JobFilters`.
 
         Returns:
             The ids of the new jobs, by those of the old ones.
@@ -119,7 +137,8 @@ class ManyJobs:
             InvalidOption, UnknownJobType: As of `cancel_many`.
         """
         engine = self._access.engine
-        return await engine.order(_redrive_many_as_new(Pages(engine, ids, limit, wanted, _REDRIVABLE, COPIED_AT_ONCE)))
+        pages = Pages(engine, select(selection, wanted), limit, _REDRIVABLE, COPIED_AT_ONCE)
+        return await engine.order(_redrive_many_as_new(pages))
 
     async def redrive_as_new(self, job_id: int, **changes: Unpack[RedriveOptions]) -> int:
         """Puts a new job in the place of a dead or cancelled one: with another id and all its attempts before it, due
@@ -162,15 +181,14 @@ class Pages:
 
     Args:
         engine: Has them.
-        ids: Only these; None: any.
+        selection: Which are meant.
         limit: At most so many are moved; None: all.
-        wanted: The filter.
         statuses: Those that can be moved.
         size: Most jobs of a page.
 
     Attributes:
         engine: As given.
-        query: The filter.
+        query: What the selection asks for.
         moved: How many were moved: the caller adds them.
 
     Raises:
@@ -178,20 +196,19 @@ class Pages:
     """
 
     def __init__(
-        self, engine: Engine, ids: Iterable[int] | None, limit: int | None, wanted: JobSelection,
-        statuses: Collection[Status], size: int = MOVED_AT_ONCE,
+        self, engine: Engine, selection: JobSelection, limit: int | None, statuses: Collection[Status],
+        size: int = MOVED_AT_ONCE,
     ) -> None:  # fmt: skip
         self.engine, self.moved, self._size = engine, 0, size
-        self.query = filter_of(wanted)
-        if ids is None and self.query == FindJobs():
-            raise InvalidOption("ids", ids, "the ids of jobs, or a filter, such as type= or metadata=")
-        self._ids = None if ids is None else sorted(check_ids(ids))
-        self._limit = _MOST_MOVED if limit is None else check_whole("limit", limit, _MOST_MOVED)
+        self.query = selection.query
+        if selection.is_of_all:
+            raise InvalidOption("selection", None, "the ids of jobs, or a filter, such as type= or metadata=")
+        self._limit = MOST_MOVED if limit is None else check_whole("limit", limit, MOST_MOVED)
         self._statuses = [one for one in statuses if self.query.status in (None, one)]
 
     async def __aiter__(self) -> AsyncIterator[tuple[Status, builtins.list[int]]]:
         """Ids with the status that they had when they were looked for."""
-        is_known = self.query.type is None or bool(self._ids)
+        is_known = self.query.type is None or bool(self.query.ids)
         for status in self._statuses:
             async for ids in self._of_status(self.query._replace(status=status)):
                 is_known = True
@@ -200,15 +217,9 @@ class Pages:
             await known_name(self.engine, self.query.type)
 
     async def _of_status(self, query: FindJobs) -> AsyncIterator[builtins.list[int]]:
-        given = self._ids
-        parts = [None] if given is None else [given[at : at + self._size] for at in range(0, len(given), self._size)]
-        for part in parts:
-            before = None
-            while (left := min(self._size, self._limit - self.moved)) > 0:
-                page = query._replace(ids=part, before=before, limit=left)
-                if not (found := await self.engine.ask(FindIds(page))):
-                    break
-                before = found[-1]
+        walk = JobWalk(self.engine, query, self._size)
+        while (left := min(self._size, self._limit - self.moved)) > 0 and not walk.is_at_end:
+            if found := await walk.find(left):
                 yield found
 
 
@@ -237,8 +248,12 @@ async def _delete_many(pages: Pages) -> int:
 async def _redrive_many(pages: Pages) -> int:
     engine, is_done = pages.engine, False
     try:
-        async for _, ids in pages:
-            pages.moved += await engine.write(RedriveDead(tuple(ids)))
+        async for status, ids in pages:
+            if status is Status.DEAD:
+                pages.moved += await engine.write(RedriveDead(tuple(ids)))
+            else:
+                writes = [RedriveJob(job_id, keeps_time=True) for job_id in ids]
+                pages.moved += sum(map(bool, await engine.write_all(*writes)))
         is_done = True
     finally:  # also those before a fault
         if (pages.moved or is_done) and engine.bus.is_watched(DeadRedriven):

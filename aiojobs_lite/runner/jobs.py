@@ -7,10 +7,10 @@ import builtins
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Unpack
 
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.durations import Duration
+from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.waiters import Finished, finished_as
 from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import InvalidOption, JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
@@ -24,24 +24,28 @@ from aiojobs_lite.handlers.checks import (
 )
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.job import Held, Job, ReasonName, Status, StatusName
+from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.moments import GetJobs, ListMoments, Moment, MomentKind, MomentPage
+from aiojobs_lite.model.overview import BoundedCount
 from aiojobs_lite.model.progress import GetLog, JobLog
 from aiojobs_lite.model.queries import GetChangeMark, GetJob
-from aiojobs_lite.runner.bulk import ManyJobs
+from aiojobs_lite.runner.bulk import MOST_MOVED, ManyJobs
 from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.filters import (
+    JobFilters,
+    JobSelection,
     Wanted,
     check_id,
     check_ids,
     check_key_of,
     check_reason,
     check_wanted,
-    filter_of,
+    select,
 )
 from aiojobs_lite.runner.orders import cancel_one, delete_one, redrive_one, reschedule_one
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
 from aiojobs_lite.runner.types import known_name, type_name
+from aiojobs_lite.runner.walks import JobPage, behind, count_jobs, read_page
 
 _LARGEST_PAGE: Final = 1000  # jobs
 _PEEK_S: Final = 0.25  # that an error may take for its text
@@ -85,46 +89,59 @@ class StoredJobs(ManyJobs):
 
     async def list(
         self,
+        selection: JobSelection | None = None,
         *,
-        status: Status | StatusName | None = None,
-        type: JobType[..., Any] | str | None = None,  # noqa: A002  # the column's name
-        label: str | None = None,
-        batch: int | None = None,
-        held: Held | ReasonName | None = None,
-        metadata: Mapping[str, Wanted | Collection[Wanted]] | None = None,
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
         limit: int = 100,
         after: int | None = None,
-    ) -> builtins.list[Job]:
-        """Reads a page of jobs, the newest first, without history.
+        **wanted: Unpack[JobFilters],
+    ) -> JobPage:
+        """Reads a page of jobs in order of their ids, the newest first unless `order="oldest"`, without history.
 
         Args:
-            status: Only jobs of this status.
-            type: Only jobs of this type: the job type, or its name.
-            label: Only jobs of this label.
-            batch: Only jobs of the batch of this id.
-            held: Only pending jobs that are held for this reason: `payload`, `after`, `event` or `listener`.
-            metadata: By name a value, or several in a list: only jobs whose metadata have one of them under each name,
-                or a list there that has one of them.
-            created_from: Only jobs that were enqueued at this instant or later, an aware datetime.
-            created_to: The same: at this instant or before.
+            selection: Which jobs are meant.
             limit: Size of the page, 1 to 1,000.
-            after: Id of the last job of the page before.
+            after: The `next` of the page before, or the id of its last job.
+            **wanted: The same by keywords; see `JobFilters`.
 
         Raises:
             InvalidOption: If one of them cannot work.
             UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
         """
         check_whole("limit", limit, _LARGEST_PAGE)
-        engine = self._access.engine
-        wanted = filter_of({
-            "status": status, "type": type, "label": label, "batch": batch, "held": held, "metadata": metadata,
-            "created_from": created_from, "created_to": created_to,
-        })  # fmt: skip
-        found = await engine.ask(wanted._replace(before=check_key_of("after", after, "job"), limit=limit))
-        if not found and wanted.type is not None:
-            await known_name(engine, wanted.type)
+        engine, query = self._access.engine, select(selection, wanted).query
+        page = await read_page(engine, behind(query, check_key_of("after", after, "job")), limit)
+        if not page and query.type is not None:
+            await known_name(engine, query.type)
+        return page
+
+    async def count(
+        self,
+        selection: JobSelection | None = None,
+        *,
+        most: int = 10_000,
+        within: Duration | None = None,
+        **wanted: Unpack[JobFilters],
+    ) -> BoundedCount:
+        """Counts jobs: those that `list` would list, and that the calls for many jobs would look for.
+
+        Without anything but a status and a type it is exact at once, and no job is looked at.
+
+        Args:
+            selection: Which jobs are meant.
+            most: The count ends there, at most 1,000,000,000.
+            within: It ends after that time, too; None: it takes as long as it takes.
+            **wanted: The same by keywords; see `JobFilters`.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+            UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
+        """
+        check_whole("most", most, MOST_MOVED)
+        longest = None if within is None else seconds(within, "within")
+        engine, query = self._access.engine, select(selection, wanted).query
+        found = await count_jobs(engine, query, most, longest)
+        if not found.count and query.type is not None:
+            await known_name(engine, query.type)
         return found
 
     async def get_many(self, ids: Iterable[int]) -> dict[int, Job]:
@@ -182,9 +199,9 @@ class StoredJobs(ManyJobs):
         )
         if after is not None and not isinstance(after, Moment):
             raise InvalidOption("after", after, "the `next` of the page before")
-        wanted = None if ids is None else _check_ids(ids)
+        wanted, fields = None if ids is None else _check_ids(ids), check_wanted("metadata", metadata)
         size = check_whole("limit", limit, _LARGEST_PAGE)
-        return await engine.ask(ListMoments(of_type, listed, size, after, first, last, wanted, check_wanted(metadata)))
+        return await engine.ask(ListMoments(of_type, listed, size, after, first, last, wanted, fields))
 
     async def log(self, job_id: int) -> JobLog:
         """Reads the newest 1,000 lines that the handlers of a job logged by `ctx.log`.

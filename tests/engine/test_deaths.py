@@ -301,7 +301,7 @@ async def test_of_a_worker_process_the_record_is_given(seen: Deaths) -> None:
 
 
 async def test_a_job_whose_owner_died_is_reacted_to_where_it_is_rescued(seen: Deaths) -> None:
-    runner, enqueued = JobRunner(":memory:", max_running=0), []
+    runner = JobRunner(":memory:", max_running=0)
 
     @job
     async def refund(job_id: int) -> None: ...

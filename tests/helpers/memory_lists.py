@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_lite.clock import to_micros
@@ -11,7 +12,8 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.moments import GetJobs, ListMoments, MomentPage, moments_of, place_of
-from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.payloads import secret_in
+from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
 from aiojobs_lite.model.writes import RedriveAsNew, Redriven, RedrivenAsNew
 from tests.helpers import memory_batches, memory_progress
 from tests.helpers.memory_admission import admit, redriven
@@ -22,22 +24,64 @@ if TYPE_CHECKING:
 
 def find(rows: Rows, query: FindJobs) -> list[Job]:
     """See `FindJobs`."""
-    found = [
+    found = [job for job in _in_order(rows, query) if _fits(job, query)]
+    return list(map(memory_progress.bare, found[: query.limit]))
+
+
+def find_ids(rows: Rows, query: FindIds) -> IdPage:
+    """See `FindIds`."""
+    jobs = _in_order(rows, query.jobs)
+    looked_at = jobs[: query.looks]
+    ids = [job.id for job in looked_at if _fits(job, query.jobs)][: query.jobs.limit]
+    if ids and len(ids) == query.jobs.limit:
+        return IdPage(ids, ids[-1])
+    return IdPage(ids, looked_at[-1].id if len(looked_at) < len(jobs) else None)
+
+
+def _in_order(rows: Rows, query: FindJobs) -> list[Job]:
+    jobs = [
         job
         for job in memory_batches.of_batch(rows.batches, query.batch, rows.jobs.values())
         if (query.ids is None or job.id in query.ids)
-        and (query.status is None or job.status is query.status)
+        and (query.before is None or job.id < query.before)
+        and (query.after is None or job.id > query.after)
+    ]
+    return sorted(jobs, key=lambda job: job.id, reverse=not query.oldest_first)
+
+
+def _fits(job: Job, query: FindJobs) -> bool:
+    return (
+        (query.status is None or job.status is query.status)
         and (query.type is None or job.type == query.type)
         and (query.owner is None or job.owner == query.owner)
         and (query.label is None or job.label == query.label)
         and (query.held is None or job.held is query.held)
         and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
-        and (query.before is None or job.id < query.before)
-        and has_metadata(job, query.metadata)
-        and (query.created_from is None or to_micros(job.created_at) >= query.created_from)
-        and (query.created_to is None or to_micros(job.created_at) <= query.created_to)
-    ]
-    return list(map(memory_progress.bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
+        and (query.meter is None or f"\n{query.meter}\n" in f"{job.lane or ''}\n")
+        and _has_text(job.error, query.error)
+        and _has_text(job.reason, query.reason)
+        and has_fields(job.metadata, query.metadata)
+        and has_fields(job.payload, query.payload)
+        and not (query.payload or {}).keys() & set(secret_in(job.payload_json))
+        and _is_between(job.created_at, query.created_from, query.created_to)
+        and _is_between(job.completed_at, query.completed_from, query.completed_to)
+        and _is_between(job.scheduled_at, query.scheduled_from, query.scheduled_to)
+    )
+
+
+def _is_between(instant: datetime | None, first: int | None, last: int | None) -> bool:
+    if first is None and last is None:
+        return True
+    at = None if instant is None else to_micros(instant)
+    return at is not None and (first is None or at >= first) and (last is None or at <= last)
+
+
+def _has_text(text: str | None, wanted: str | None) -> bool:
+    return wanted is None or (text is not None and _ascii_lower(wanted) in _ascii_lower(text))
+
+
+def _ascii_lower(text: str) -> str:
+    return "".join(one.lower() if one.isascii() else one for one in text)
 
 
 def get_jobs(rows: Rows, query: GetJobs) -> dict[int, Job]:
@@ -60,7 +104,7 @@ def list_moments(rows: Rows, query: ListMoments) -> MomentPage:
         and (query.after is None or place_of(moment) < place_of(query.after))
     ]
     page = sorted(moments, key=place_of, reverse=True)[: query.limit]
-    fitting = tuple([moment for moment in page if has_metadata(rows.jobs[moment.job_id], query.metadata)])
+    fitting = tuple([moment for moment in page if has_fields(rows.jobs[moment.job_id].metadata, query.metadata)])
     return MomentPage(fitting, page[-1] if page and len(page) == query.limit else None)
 
 
@@ -77,9 +121,9 @@ def redrive_as_new(phases: MemoryPhases, write: RedriveAsNew) -> RedrivenAsNew:
     return RedrivenAsNew(before, made[0].id)
 
 
-def has_metadata(job: Job, wanted: Mapping[str, Sequence[str | int]] | None) -> bool:
-    """Whether the metadata of a job have one of the values under each name."""
-    return all(_has(job.metadata.get(name), values) for name, values in (wanted or {}).items())
+def has_fields(fields: Mapping[str, Any], wanted: Mapping[str, Sequence[str | int]] | None) -> bool:
+    """Whether fields have one of the values under each name."""
+    return all(_has(fields.get(name), values) for name, values in (wanted or {}).items())
 
 
 def _has(kept: Any, wanted: Sequence[str | int]) -> bool:

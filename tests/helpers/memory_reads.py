@@ -106,7 +106,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindEvents: memory_events.find_events,
     FindStarted: memory_events.find_started,
-    FindIds: lambda rows, query: [job.id for job in rows.find(query.jobs)],
+    FindIds: memory_lists.find_ids,
     FindJobs: Rows.find,
     GetParent: memory_steps.get_parent,
     ListAwaited: memory_steps.list_awaited,

@@ -347,12 +347,13 @@ class MemoryPhases:
         job = self.rows.jobs.get(write.id)
         if job is None or not (answer := redriven(self, job)):
             return Redriven(None) if job is None else answer
+        due = max(to_datetime(self.now), job.scheduled_at) if write.keeps_time else to_datetime(self.now)
         self.redriven.append(job.id)
         self.rows.expiries.pop(job.id, None)
         if job.unique_scope is UniqueScope.PENDING:
             job = self.put(job, unique_key=None, unique_scope=None)
         self.put(
-            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
+            job, status=Status.PENDING, attempts=0, scheduled_at=due, reason=None,
             interruptions=0, snoozes=int(memory_steps.redrive(self, job.id)), crashes=0,
         )  # fmt: skip
         return answer

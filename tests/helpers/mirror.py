@@ -75,6 +75,7 @@ ELSEWHERE: Final = {
     "events.py": Suite("tests/runner/test_events.py", "names alone, under which tests and applications import them"),
     "steps.py": Suite("tests/durable/test_step.py", "names alone, under which tests and applications import them"),
     "limit_values.py": Suite("tests/handlers/test_limits.py", "its refusals are those of each limit and rate"),
+    "selection.py": Suite("tests/runner/test_walks.py", "names alone, under which tests and applications import them"),
     "schedules.py": Suite(
         "tests/runner/test_stored_schedules.py", "names alone, under which tests and applications import them"
     ),
@@ -129,7 +130,6 @@ ELSEWHERE: Final = {
     "figures.py": Suite("tests/runner/test_figures.py", "names alone, under which tests and applications import them"),
     "stores/sqlite/documents.py": Suite(f"{_CONFORMANCE}/documents.py", _EACH_STORE),
     "model/moments.py": Suite(f"{_CONFORMANCE}/lists.py", _EACH_STORE),
-    "stores/sqlite/lists.py": Suite(f"{_CONFORMANCE}/lists.py", _EACH_STORE),
     "stores/sqlite/moments.py": Suite(f"{_CONFORMANCE}/lists.py", _EACH_STORE),
     "runner/orders.py": Suite("tests/runner/test_jobs.py", "callers see what follows from each there"),
     "qstash/moments.py": Suite("tests/qstash/test_events.py", "its lists are those of events and of dead messages"),

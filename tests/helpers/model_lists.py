@@ -43,14 +43,19 @@ class ListRules(RuleBasedStateMachine):
         raise NotImplementedError
 
     @rule(
-        view=which_view, kind=st.none() | kinds, status=st.none() | st.sampled_from(Status), metadata=wanted, ago=times
-    )
+        view=which_view, kind=st.none() | kinds, status=st.none() | st.sampled_from(Status), metadata=wanted, ago=times,
+        ended=times, text=st.none() | st.sampled_from(["e", "BOOM"]), oldest_first=st.booleans(),
+    )  # fmt: skip
     def find_by_metadata(
-        self, view: int, kind: str | None, status: Status | None, metadata: dict[str, Any], ago: int | None
-    ) -> None:
-        since = None if ago is None else self.now - ago * SECOND
-        query = FindJobs(type=kind, status=status, metadata=metadata, created_from=since, created_to=self.now, limit=5)
-        for question in (query, FindIds(query)):
+        self, view: int, kind: str | None, status: Status | None, metadata: dict[str, Any], ago: int | None,
+        ended: int | None, text: str | None, oldest_first: bool,
+    ) -> None:  # fmt: skip
+        since, until = (None if when is None else self.now - when * SECOND for when in (ago, ended))
+        query = FindJobs(
+            type=kind, status=status, metadata=metadata, error=text, created_from=since, created_to=self.now,
+            completed_to=until, oldest_first=oldest_first, limit=5,
+        )  # fmt: skip
+        for question in (query, FindIds(query, 1000)):
             self.twins.ask(question, self.twins.views[view])
 
     @rule(

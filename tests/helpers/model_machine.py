@@ -264,8 +264,10 @@ class StoreBesideModel(LimitRules, DocumentRules, FigureRules, ListRules, Schedu
 
     @rule(which=some | st.lists(some), step=steps)
     def redrive(self, which: int | list[int], step: Step) -> None:
-        write = RedriveJob(self.a_job(which)) if isinstance(which, int) else RedriveDead((*map(self.a_job, which),))
-        self.put(write, step)
+        if isinstance(which, int):
+            self.put(RedriveJob(self.a_job(which), which % 2 == 1), step)
+        else:
+            self.put(RedriveDead((*map(self.a_job, which),)), step)
 
     @rule(kind=st.none() | kinds, limit=st.integers(1, 9), view=which_view, step=steps)
     def redrive_all(self, kind: str | None, limit: int, view: int, step: Step) -> None:

@@ -17,10 +17,18 @@ from aiojobs_lite.handlers import options, publish
 from aiojobs_lite.http import group
 from aiojobs_lite.inngest import settings as inngest_settings
 from aiojobs_lite.qstash import settings
+from aiojobs_lite.runner import filters
 from tests.helpers.root import ROOT
 
 SURFACE: Final = ROOT / "tests/surface.txt"
-_OPTIONS: Final = (options, publish, group, settings, inngest_settings)  # the modules with options as a TypedDict
+_OPTIONS: Final = (
+    options,
+    publish,
+    group,
+    settings,
+    inngest_settings,
+    filters,
+)  # the modules with options as a TypedDict
 _UNPACKED: Final = re.compile(r"Unpack\[(\w+)\]")
 _PREFIX: Final[dict[Any, str]] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 

@@ -209,7 +209,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     ),
     AbandonBatches: lambda write: f"abandon the batches of {' '.join(write.owners)}",
     CancelBatch: lambda write: f"cancel {write.limit} of batch {write.batch} after {write.after}",
-    RedriveJob: lambda write: f"redrive {write.id}",
+    RedriveJob: lambda write: f"redrive {write.id}{' at its time' if write.keeps_time else ''}",
     RedriveDead: lambda write: f"redrive the dead of {' '.join(map(str, write.ids)) or 'no job'}",
     RedriveAsNew: lambda write: f"redrive {write.id} as {_row(write.row)}",
     DeleteJob: lambda write: f"delete {write.id}" + (f" if it is {write.only}" if write.only else ""),

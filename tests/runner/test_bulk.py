@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from aiojobs_lite.errors import InvalidOption, StoreUnavailable, UnknownJobType
 from aiojobs_lite.model.queries import FindIds
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveAsNew, RedriveDead
 from aiojobs_lite.runner import bulk as module
+from aiojobs_lite.selection import JobSelection
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobEnqueued
 from tests.helpers.fault_store import Fault, FaultStore
@@ -146,6 +149,39 @@ async def test_dead_jobs_are_redriven_by_filter(runner: JobRunner, store: FaultS
         assert await runner.jobs.redrive_many(ids) == 2
         assert await listed(runner, status="pending") == ids[::-1]
         assert max(len(one.ids) for saved in store.saved for one in saved if isinstance(one, RedriveDead)) <= 3
+
+
+@pytest.mark.parametrize("by", ["ids", "reason"])
+async def test_a_cancel_of_many_jobs_is_undone(runner: JobRunner, by: str) -> None:
+    async with runner:
+        handles = await runner.enqueue_many([other.using(delay="1h", label="eu").bind() for _ in range(7)])
+        ids = [handle.id for handle in handles]
+        earlier = await runner.enqueue(other.using(delay="1h"))
+        await earlier.cancel()
+        meant = JobSelection(label="eu")
+        assert str(await runner.jobs.count(meant)) == "7"
+        assert await runner.jobs.cancel_many(meant, reason="Wrong price, 3 May") == 7
+        assert await runner.jobs.redrive_many(meant) == 0
+        undone = JobSelection(ids=ids) if by == "ids" else JobSelection(reason="wrong PRICE")
+        assert await runner.jobs.redrive_many(undone, status="cancelled") == 7
+        pending = await runner.jobs.list(status="pending", order="oldest")
+        assert [(found.id, found.scheduled_at - found.created_at) for found in pending] == [
+            (job_id, timedelta(hours=1)) for job_id in ids
+        ]
+        assert await listed(runner, status="cancelled") == [earlier.id]
+
+
+async def test_jobs_of_a_type_that_no_program_registers_are_moved(tmp_path: Path) -> None:
+    async with JobRunner(tmp_path / "jobs.db", jobs=[other], max_running=0) as runner:
+        await runner.enqueue_many([other.using(delay="1h").bind() for _ in range(4)])
+    async with JobRunner(tmp_path / "jobs.db", max_running=0) as runner:
+        gone = JobSelection(type="other", payload={}, order="oldest")
+        (first, *_) = await runner.jobs.list(gone)
+        assert (await runner.jobs.count(gone)).count == 4
+        assert await runner.jobs.cancel_many(gone, limit=1) == 1
+        assert await listed(runner, status="cancelled") == [first.id]
+        assert await runner.jobs.redrive_many(gone, status="cancelled") == 1
+        assert await runner.jobs.delete_many(gone) == 4
 
 
 async def test_dead_jobs_are_redriven_as_new_ones(runner: JobRunner, store: FaultStore) -> None:

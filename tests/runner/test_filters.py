@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.runner.filters import JobSelection, filter_of
+from aiojobs_lite.runner.filters import select
+from aiojobs_lite.selection import JobFilters, JobSelection
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.mail import dies, welcome
 
@@ -29,10 +31,15 @@ NOW = to_datetime(FakeClock().now())
         ({"metadata": {"a": "x", "b": ["y", 1], "c": True, "d": []}},
          FindJobs(metadata={"a": ["x"], "b": ["y", 1], "c": [True], "d": []})),
         ({"created_from": to_datetime(5), "created_to": to_datetime(7)}, FindJobs(created_from=5, created_to=7)),
+        ({"completed_from": to_datetime(5), "scheduled_to": to_datetime(7)},
+         FindJobs(completed_from=5, scheduled_to=7)),
+        ({"ids": iter([3, 1, 3]), "order": "oldest"}, FindJobs(ids=[1, 3], oldest_first=True)),
+        ({"key": {"org": "7"}, "error": "no user", "order": "newest"}, FindJobs(meter='org\n"7"', error="no user")),
+        ({"payload": {"user_id": 1}, "reason": "slip"}, FindJobs(payload={"user_id": [1]}, reason="slip")),
     ],
 )  # fmt: skip
-def test_a_filter_is_a_query(given: JobSelection, query: FindJobs) -> None:
-    assert filter_of(given) == query
+def test_a_filter_is_a_query(given: JobFilters, query: FindJobs) -> None:
+    assert JobSelection(**given).query == query
 
 
 @pytest.mark.parametrize(
@@ -51,13 +58,43 @@ def test_a_filter_is_a_query(given: JobSelection, query: FindJobs) -> None:
         ({"created_from": NOW.replace(tzinfo=None)}, "created_from", "aware"),
         ({"created_to": 5}, "created_to", "aware"),
         ({"batch": "1"}, "batch", "the id of a batch"),
+        ({"payload": {"a": None}}, "payload", "text, whole numbers or booleans"),
+        ({"completed_to": 5}, "completed_to", "aware"),
+        ({"order": "old"}, "order", "'newest' or 'oldest'"),
+        ({"key": 7}, "key", "a dict with the name of a limit and its key, such as"),
+        ({"key": {"a": 1, "b": 2}}, "key", "a dict with the name of a limit and its key, such as"),
+        ({"key": {"a": 1.5}}, "key", "the key of a limit, as its jobs have it; this one"),
+        ({"error": ""}, "error", "text that is not empty"),
+        ({"ids": "12"}, "ids", "ids of jobs"),
         ({"host": "a"}, "host", "one of"),
     ],
 )  # fmt: skip
 def test_what_is_no_filter_is_refused(given: Any, option: str, expected: str) -> None:
     with pytest.raises(InvalidOption, match=expected) as caught:
-        filter_of(given)
+        JobSelection(**given)
     assert caught.value.option == option
+
+
+def test_a_selection_is_a_value() -> None:
+    one = JobSelection(status="dead", type=welcome, label=None)
+    assert one == JobSelection(status="dead", type=welcome) != JobSelection(status="dead")
+    assert dict(one.options) == {"status": "dead", "type": welcome}
+    assert repr(JobSelection(ids=[2, 1], status="dead")) == "JobSelection(ids=(2, 1), status='dead')"
+    with pytest.raises(FrozenInstanceError):
+        one.query = FindJobs()  # type: ignore[misc]  # what cannot be done
+    with pytest.raises(TypeError):
+        one.options["type"] = "a"  # type: ignore[index]  # what cannot be done
+    assert JobSelection(order="oldest").is_of_all
+    assert not JobSelection(ids=[]).is_of_all
+
+
+def test_a_keyword_replaces_what_a_selection_says() -> None:
+    selection = JobSelection(status="dead", type="a")
+    assert select(selection, {}) is selection
+    assert select(selection, {"type": "b"}) == JobSelection(status="dead", type="b")
+    assert select(selection, {"type": None}) == JobSelection(status="dead")
+    assert select([3], {"type": "b"}) == JobSelection(ids=[3], type="b")
+    assert select(None, {"type": "b"}) == JobSelection(type="b")
 
 
 async def test_jobs_are_listed_by_metadata_and_time() -> None:

@@ -40,7 +40,7 @@ from aiojobs_lite.http.group import HttpOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
-from aiojobs_lite.runner.filters import JobSelection
+from aiojobs_lite.runner.filters import JobFilters, PendingFilters
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.redriving import RedriveOptions
 from aiojobs_lite.runner.schedules import Schedules
@@ -290,7 +290,9 @@ AFTER = [  # it
     *by_name("runner.jobs.parent", lambda runner: runner.jobs.parent, "job_id"),
     *by_name("runner.jobs.watch", lambda runner: lambda **given: anext(runner.jobs.watch(**{"job_id": 99, **given})),
              "job_id", "from_start"),
-    *by_name("runner.jobs.list", lambda runner: runner.jobs.list, *options_of(StoredJobs.list)),
+    *by_name("runner.jobs.list", lambda runner: runner.jobs.list, "limit", "after",
+             *sorted(JobFilters.__annotations__)),
+    *by_name("runner.jobs.count", lambda runner: runner.jobs.count, "most", "within"),
     *by_name("runner.jobs.cancel", lambda runner: lambda **given: runner.jobs.cancel(**{"job_id": 1, **given}),
              "job_id", "reason"),
     *by_name("runner.jobs.redrive", lambda runner: runner.jobs.redrive, "job_id"),
@@ -298,7 +300,7 @@ AFTER = [  # it
     *by_name("runner.jobs.redrive_as_new", lambda runner: lambda **given: runner.jobs.redrive_as_new(
         **{"job_id": 1, **given}), "job_id", *sorted(RedriveOptions.__optional_keys__)),
     *by_name("runner.jobs.cancel_many", lambda runner: lambda **given: runner.jobs.cancel_many(
-        **{"ids": [99], **given}), "ids", "reason", "limit", *sorted(JobSelection.__optional_keys__)),
+        **{"ids": [99], **given}), "reason", "limit", *sorted(PendingFilters.__optional_keys__)),
     *by_name("runner.jobs.delete_many", lambda runner: lambda **given: runner.jobs.delete_many(
         **{"ids": [99], **given}), "ids", "limit"),
     *by_name("runner.jobs.redrive_many", lambda runner: lambda **given: runner.jobs.redrive_many(

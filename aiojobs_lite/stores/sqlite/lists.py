@@ -5,57 +5,167 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from aiojobs_lite.model.columns import LARGEST_INTEGER, job_of
+from aiojobs_lite.clock import FIRST_INSTANT, LAST_INSTANT
+from aiojobs_lite.model.columns import JOB, LARGEST_INTEGER, job_of
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindIds, FindJobs
+from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
 from aiojobs_lite.stores.sqlite.rows import Sql
 
-_NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
+FEW: Final = 20_000  # jobs: no more are sorted for a page; a walk in the order of the ids soon finds some of more
+_FINISHED: Final = frozenset({Status.COMPLETED, Status.DEAD, Status.CANCELLED})
+
+
+class ListSource(NamedTuple):
+    """Where jobs are looked for.
+
+    Attributes:
+        name: The name of its query.
+        keys: What of the question its index is searched by.
+        by: The order of its index, if that is not the id alone.
+    """
+
+    name: str
+    keys: tuple[str, ...] = ()
+    by: tuple[str, ...] = ("id",)
+
+
+_ALL: Final = ListSource("jobs_of_all")
+_PROCESSING: Final = ListSource("jobs_processing")
+_OF_REASON_AND_TYPE: Final = ListSource("jobs_held", ("held", "type"))
+_OF_REASON: Final = ListSource("jobs_held_of_any_type", ("held",))
+_LABEL: Final = ListSource("jobs_of_label", ("label",))
+_BATCH: Final = ListSource("jobs_of_batch", ("batch",), ("first_id", "id"))
 
 
 def find_jobs(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list[Job]:
     """See `FindJobs`."""
     if query.ids is not None and not query.ids:
         return []  # SQLite would look at every job
-    return list(map(job_of, connection.execute(find_sql(sql, query), asked_of(query)).fetchall()))
+    source = source_of(connection, sql, query)
+    return list(map(job_of, connection.execute(statement(sql, source, query), asked_of(query)).fetchall()))
 
 
-def find_ids(connection: sqlite3.Connection, sql: Sql, query: FindIds) -> list[int]:
+def find_ids(connection: sqlite3.Connection, sql: Sql, query: FindIds) -> IdPage:
     """See `FindIds`."""
-    if query.jobs.ids is not None and not query.jobs.ids:
-        return []
-    listed = sql["ids_of_list"].replace("{list}", find_sql(sql, query.jobs))
-    found = connection.execute(listed, asked_of(query.jobs))
-    return [job_id for (job_id,) in found.fetchall()]
+    jobs = query.jobs
+    if jobs.ids is not None and not jobs.ids:
+        return IdPage([], None)
+    source = source_of(connection, sql, jobs)
+    place = _walked(connection, sql, query) if source is _ALL else _stop(connection, sql, source, query)
+    bounds = {} if place is None else {"first": place} if not jobs.oldest_first else {"last": place}
+    found = connection.execute(statement(sql, source, jobs, "id"), {**asked_of(jobs), **bounds})
+    ids = [job_id for (job_id,) in found.fetchall()]
+    return IdPage(ids, ids[-1] if ids and len(ids) == jobs.limit else place)
+
+
+def source_of(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> ListSource:
+    """The source in which the fewest jobs are looked at."""
+    if query.ids is not None:
+        return ListSource("jobs_of_ids") if query.batch is None else ListSource("jobs_of_batch_and_ids", ("batch",))
+    if query.batch is not None:
+        return _BATCH
+    if is_of_processing(query):
+        return _PROCESSING  # no other has an owner, or was asked to cancel
+    if query.held is not None:
+        return _OF_REASON if query.type is None else _OF_REASON_AND_TYPE
+    few = _source_of_few(query)
+    if few is not None and _is_of_few(connection, sql, few, query):
+        return few
+    return _ALL if query.label is None else _LABEL
+
+
+def _source_of_few(query: FindJobs) -> ListSource | None:
+    """One that has no order of ids: it must be sorted."""
+    if query.status in _FINISHED:
+        return ListSource("jobs_finished", ("status",))
+    if query.label is not None:
+        return None
+    if query.status is Status.PENDING:
+        return ListSource("jobs_pending_of_any_type") if query.type is None else ListSource("jobs_pending", ("type",))
+    if query.completed_from is not None or query.completed_to is not None:
+        return ListSource("jobs_ended")
+    return None
+
+
+def _is_of_few(connection: sqlite3.Connection, sql: Sql, source: ListSource, query: FindJobs) -> bool:
+    """Whether a source has so few jobs that they may be sorted; the jobs themselves are not read."""
+    probe = statement(sql, source, query, "1", is_ordered=False)
+    return not connection.execute(probe, {**_keys(source, query), "limit": 1, "offset": FEW}).fetchall()
+
+
+def _stop(connection: sqlite3.Connection, sql: Sql, source: ListSource, query: FindIds) -> int | None:
+    """The id of the last job that is looked at; None if the source has no more."""
+    asked = {**_keys(source, query.jobs), "limit": 2, "offset": min(query.looks, LARGEST_INTEGER) - 1}
+    found = connection.execute(statement(sql, source, query.jobs, "id"), asked).fetchall()
+    return found[0][0] if len(found) == 2 else None
+
+
+def _walked(connection: sqlite3.Connection, sql: Sql, query: FindIds) -> int | None:
+    """The same of all jobs: as many ids further on."""
+    lowest, highest = connection.execute(sql["bounds_of_ids"]).fetchall()[0]
+    if lowest is None:
+        return None
+    first, last = _range_of(query.jobs)
+    if query.jobs.oldest_first:
+        place = max(first, lowest) + query.looks - 1
+        return place if place < min(last, highest) else None
+    place = min(last, highest) - query.looks + 1
+    return place if place > max(first, lowest) else None
+
+
+def statement(
+    sql: Sql, source: ListSource, query: FindJobs, selected: str = ", ".join(JOB), *, is_ordered: bool = True
+) -> str:
+    """The query of a source."""
+    way = "" if query.oldest_first else " DESC"
+    ordered = f"ORDER BY {', '.join(f'{by}{way}' for by in source.by)}" if is_ordered else ""
+    filled = sql[source.name].replace("{selected}", selected).replace("{ordered}", ordered)
+    return filled if query.ids is None else filled.replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
 
 
 def asked_of(query: FindJobs) -> dict[str, Any]:
     """The parameters of the query."""
-    last = LARGEST_INTEGER if query.before is None else query.before - 1
-    return {**query._asdict(), "metadata": metadata_of(query.metadata), "last": last}
+    first, last = _range_of(query)
+    return {
+        **query._asdict(),
+        "metadata": asked_fields(query.metadata),
+        "payload": asked_fields(query.payload),
+        "needle": _needle(query.payload),
+        "ended_from": FIRST_INSTANT if query.completed_from is None else query.completed_from,
+        "ended_to": LAST_INSTANT if query.completed_to is None else query.completed_to,
+        "first": first,
+        "last": last,
+        "offset": 0,
+    }
 
 
-def find_sql(sql: Sql, query: FindJobs) -> str:
-    """The query by whose index the fewest jobs are looked at."""
-    if query.ids is not None:
-        of_ids = "jobs_of_ids" if query.batch is None else "jobs_of_batch_and_ids"
-        return sql[of_ids].replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
-    if query.batch is not None:
-        return sql["jobs_of_batch"]
-    if query.status in _NOT_COMPLETED:
-        return sql["jobs_not_completed"]
-    if is_of_processing(query):
-        return sql["jobs_processing"]  # no other has an owner, or was asked to cancel
-    if query.held is not None:
-        return sql["jobs_held_of_any_type" if query.type is None else "jobs_held"]
-    return sql["jobs_of_page" if query.label is None else "jobs_of_label"]
+def _keys(source: ListSource, query: FindJobs) -> dict[str, Any]:
+    """The parameters that ask for no more than a source has."""
+    kept = ("ended_from", "ended_to", "first", "last", *source.keys)
+    return {name: value if name in kept else None for name, value in asked_of(query).items()}
 
 
-def metadata_of(wanted: Mapping[str, Sequence[str | int]] | None) -> str | None:
-    """The metadata that jobs are asked for, as JSON."""
+def _range_of(query: FindJobs) -> tuple[int, int]:
+    first = -LARGEST_INTEGER if query.after is None else query.after + 1
+    return first, LARGEST_INTEGER if query.before is None else query.before - 1
+
+
+def asked_fields(wanted: Mapping[str, Sequence[str | int]] | None) -> str | None:
+    """The fields that jobs are asked for, as JSON."""
     return json.dumps({name: [*values] for name, values in wanted.items()}) if wanted else None
+
+
+def _needle(wanted: Mapping[str, Sequence[str | int]] | None) -> str | None:
+    """Text that each payload has which fits, unless it writes some characters otherwise, by a backslash: a look at it
+    costs a thirtieth of a look at the fields.
+    """
+    for values in (wanted or {}).values():
+        if len(values) == 1:
+            text = json.dumps(values[0], ensure_ascii=False)
+            return None if "\\" in text else text
+    return None
 
 
 def is_of_processing(query: FindJobs) -> bool:

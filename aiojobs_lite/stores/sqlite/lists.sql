@@ -1,17 +1,26 @@
--- Lists of jobs. {job} are the columns of `Job`, {asked} has a condition for each column that may be asked for. A
--- parameter that is NULL asks for nothing.
+-- Lists of jobs, in order of their ids. {asked} has a condition for each column that may be asked for. A parameter that
+-- is NULL asks for nothing. `{selected}` stands for what is read of each job, `{ordered}` for the order of its ids.
 
--- fragment: fits_metadata
--- A job has each of these keys, with one of the values that are asked for it.
+-- fragment: fits_fields
+-- A job has each of these keys in its metadata and in its payload, with one of the values that are asked for it. A
+-- secret argument has none.
 (
-    :metadata IS NULL
-    OR metadata IS NOT NULL
-    AND NOT EXISTS (
+    (:metadata IS NULL AND :payload IS NULL)
+    OR NOT EXISTS (
         SELECT 1
-        FROM json_each(:metadata) AS asked
-        WHERE NOT EXISTS (
+        FROM (
+            SELECT key, value, iif(json_valid(metadata), metadata, '{}') AS fields, NULL AS secret
+            FROM json_each(:metadata)
+            UNION ALL
+            SELECT key, value, iif(json_valid(payload), payload, '{}'), '$."@secret"'
+            FROM json_each(:payload)
+        ) AS asked
+        WHERE asked.key IN (
+            SELECT value
+            FROM json_each(asked.fields, asked.secret)
+        ) OR NOT EXISTS (
             SELECT 1
-            FROM json_each(iif(json_valid(metadata), metadata, '[]')) AS kept
+            FROM json_each(asked.fields) AS kept
             LEFT JOIN json_each(iif(kept.type = 'array', kept.value, '[]')) AS member
             JOIN json_each(asked.value) AS wanted
                 ON wanted.type = coalesce(member.type, kept.type)
@@ -26,54 +35,69 @@
 {asked}
     AND (:created_from IS NULL OR created_at >= :created_from)
     AND (:created_to IS NULL OR created_at <= :created_to)
-    AND {fits_metadata};
+    AND (:completed_from IS NULL OR completed_at >= :completed_from)
+    AND (:completed_to IS NULL OR completed_at <= :completed_to)
+    AND (:scheduled_from IS NULL OR scheduled_at >= :scheduled_from)
+    AND (:scheduled_to IS NULL OR scheduled_at <= :scheduled_to)
+    AND (:error IS NULL OR instr(lower(error), lower(:error)))
+    AND (:reason IS NULL OR instr(lower(reason), lower(:reason)))
+    AND (:meter IS NULL OR instr(lane || char(10), char(10) || :meter || char(10)))
+    AND (:needle IS NULL OR instr(payload, :needle) OR instr(payload, char(92)))
+    AND {fits_fields};
 
--- name: ids_of_list
--- The ids of one of the lists below.
-SELECT id
-FROM ({list});
+-- name: bounds_of_ids
+-- The lowest and the highest id.
+SELECT
+    (
+        SELECT min(id)
+        FROM aiojobs_jobs
+    ),
+    (
+        SELECT max(id)
+        FROM aiojobs_jobs
+    );
 
--- name: jobs_of_page
--- Jobs up to an id, newest first.
-SELECT {job}
+-- name: jobs_of_all
+-- Of a range of ids.
+SELECT {selected}
 FROM aiojobs_jobs
-WHERE id <= :last
+WHERE id BETWEEN :first AND :last
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
 
 -- The same by an index. Without its name SQLite would walk through the whole table for a few jobs, because of the order
 -- and the limit.
 
 -- name: jobs_of_ids
 -- Of these ids.
-SELECT {job}
+SELECT {selected}
 FROM aiojobs_jobs
 WHERE id IN ({ids})
-    AND id <= :last
+    AND id BETWEEN :first AND :last
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
 
 -- name: jobs_of_batch
 -- Of a batch, range by range.
-SELECT {job}
+SELECT {selected}
 FROM aiojobs_batch_ranges INDEXED BY aiojobs_batch_ranges_batch
 CROSS JOIN aiojobs_jobs
 WHERE batch = :batch
     AND first_id <= :last
     AND id BETWEEN first_id AND last_id
-    AND id <= :last
+    AND id BETWEEN :first AND :last
     AND {fits}
-ORDER BY first_id DESC, id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
 
 -- name: jobs_of_batch_and_ids
 -- Of these ids, as far as they are of a batch.
-SELECT {job}
+SELECT {selected}
 FROM aiojobs_jobs
 WHERE id IN ({ids})
-    AND id <= :last
+    AND id BETWEEN :first AND :last
     AND EXISTS (
         SELECT 1
         FROM aiojobs_batch_ranges
@@ -81,57 +105,123 @@ WHERE id IN ({ids})
             AND id BETWEEN first_id AND last_id
     )
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
 
 -- name: jobs_processing
 -- Those that are processing.
-SELECT {job}
+SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing
 WHERE status = 'processing'
-    AND id <= :last
+    AND id BETWEEN :first AND :last
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
 
--- name: jobs_not_completed
--- Dead, or cancelled.
-SELECT {job}
+-- name: jobs_finished
+-- Completed, dead or cancelled, by when they ended.
+SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_finished
 WHERE status = :status
-    AND completed_at IS NOT NULL
-    AND id <= :last
+    AND completed_at BETWEEN :ended_from AND :ended_to
+    AND id BETWEEN :first AND :last
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
+
+-- name: jobs_ended
+-- The same of each of the three.
+SELECT {selected}
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_finished
+WHERE status IN ('completed', 'dead', 'cancelled')
+    AND completed_at BETWEEN :ended_from AND :ended_to
+    AND id BETWEEN :first AND :last
+    AND {fits}
+{ordered}
+LIMIT :limit OFFSET :offset;
+
+-- name: jobs_pending
+-- Those that wait, of one type: in no lane, in a lane, or held.
+SELECT {selected}
+FROM (
+    SELECT id AS found
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NULL
+        AND type = :type
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NOT NULL
+        AND lane BETWEEN :type || char(10) AND :type || char(11)
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
+    WHERE held IS NOT NULL
+        AND type = :type
+)
+CROSS JOIN aiojobs_jobs ON id = found
+WHERE id BETWEEN :first AND :last
+    AND {fits}
+{ordered}
+LIMIT :limit OFFSET :offset;
+
+-- name: jobs_pending_of_any_type
+-- Those that wait.
+SELECT {selected}
+FROM (
+    SELECT id AS found
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NULL
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NOT NULL
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
+    WHERE held IS NOT NULL
+)
+CROSS JOIN aiojobs_jobs ON id = found
+WHERE id BETWEEN :first AND :last
+    AND {fits}
+{ordered}
+LIMIT :limit OFFSET :offset;
 
 -- name: jobs_of_label
 -- Of a label.
-SELECT {job}
+SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_label
 WHERE label = :label
-    AND id <= :last
+    AND id BETWEEN :first AND :last
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
 
 -- name: jobs_held
 -- Held for one reason, of one type.
-SELECT {job}
+SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
 WHERE held = :held
     AND type = :type
-    AND id <= :last
+    AND id BETWEEN :first AND :last
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;
 
 -- name: jobs_held_of_any_type
 -- Held for one reason.
-SELECT {job}
+SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
 WHERE held = :held
-    AND id <= :last
+    AND id BETWEEN :first AND :last
     AND {fits}
-ORDER BY id DESC
-LIMIT :limit;
+{ordered}
+LIMIT :limit OFFSET :offset;

@@ -9,7 +9,7 @@ from heapq import nlargest
 from typing import Any, Final
 
 from aiojobs_lite.clock import FIRST_INSTANT, LAST_INSTANT
-from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
+from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of
 from aiojobs_lite.model.job import Attempt, Job
 from aiojobs_lite.model.moments import (
     ORDER,
@@ -22,7 +22,7 @@ from aiojobs_lite.model.moments import (
     place_of,
 )
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.stores.sqlite.lists import asked_of, find_sql, metadata_of
+from aiojobs_lite.stores.sqlite.lists import asked_fields, find_jobs
 from aiojobs_lite.stores.sqlite.rows import Sql
 
 _STREAMS: Final = {
@@ -57,7 +57,8 @@ def _of_type(connection: sqlite3.Connection, sql: Sql, query: ListMoments) -> li
     wanted = {
         "type": query.type,
         "since": FIRST_INSTANT if query.since is None else query.since,
-        "metadata": metadata_of(query.metadata),
+        "metadata": asked_fields(query.metadata),
+        "payload": None,
         "limit": query.limit,
     }
     for kind in query.kinds:
@@ -84,7 +85,7 @@ def _behind(query: ListMoments, kind: MomentKind) -> dict[str, Any]:
 def _of_jobs(connection: sqlite3.Connection, sql: Sql, query: ListMoments) -> list[tuple[Moment, bool]]:
     """The moments of single jobs."""
     wanted = FindJobs(ids=query.ids, type=query.type, limit=len(query.ids or ()))
-    fitting = {job.id for job in _find_bare(connection, sql, wanted._replace(metadata=query.metadata))}
+    fitting = {job.id for job in find_jobs(connection, sql, wanted._replace(metadata=query.metadata))}
     return [
         (moment, job.id in fitting)
         for job in _find(connection, sql, wanted)
@@ -105,7 +106,7 @@ def _is_wanted(query: ListMoments, moment: Moment) -> bool:
 
 def _find(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list[Job]:
     """Jobs of some ids with their history."""
-    jobs = _find_bare(connection, sql, query)
+    jobs = find_jobs(connection, sql, query)
     if not jobs:
         return []
     histories = defaultdict[int, list[Attempt]](list)
@@ -113,7 +114,3 @@ def _find(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list[Job
     for job_id, *row in connection.execute(named).fetchall():
         histories[job_id].append(attempt_of(row))
     return [replace(job, history=tuple(histories[job.id])) for job in jobs]
-
-
-def _find_bare(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list[Job]:
-    return list(map(job_of, connection.execute(find_sql(sql, query), asked_of(query)).fetchall())) if query.ids else []

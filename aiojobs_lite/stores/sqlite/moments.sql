@@ -3,7 +3,7 @@
 
 -- name: moments_enqueued
 -- When they were enqueued.
-SELECT created_at, id, 0, {fits_metadata}
+SELECT created_at, id, 0, {fits_fields}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_created
 WHERE type = :type
     AND metadata IS NOT NULL
@@ -14,7 +14,7 @@ LIMIT :limit;
 
 -- name: moments_completed
 -- Of the jobs that have ended nearly all are completed.
-SELECT completed_at, id, 0, {fits_metadata}
+SELECT completed_at, id, 0, {fits_fields}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_ended
 WHERE type = :type
     AND status = 'completed'
@@ -27,7 +27,7 @@ LIMIT :limit;
 
 -- name: moments_not_completed
 -- Dead, or cancelled: few, of every type.
-SELECT completed_at, id, 0, {fits_metadata}
+SELECT completed_at, id, 0, {fits_fields}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_finished
 WHERE status = :kind
     AND type = :type
@@ -40,7 +40,7 @@ LIMIT :limit;
 
 -- name: moments_started_of_completed
 -- Of the attempts that completed their jobs.
-SELECT started_at, id, attempts, {fits_metadata}
+SELECT started_at, id, attempts, {fits_fields}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_started
 WHERE type = :type
     AND status = 'completed'
@@ -53,7 +53,7 @@ LIMIT :limit;
 
 -- name: moments_started_of_processing
 -- Of those that run.
-SELECT started_at, id, attempts, {fits_metadata}
+SELECT started_at, id, attempts, {fits_fields}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing
 WHERE type = :type
     AND status = 'processing'
@@ -65,7 +65,7 @@ LIMIT :limit;
 
 -- name: moments_started_of_failed
 -- Of those that used up one of their job's.
-SELECT aiojobs_attempts.started_at, job_id, attempt, {fits_metadata}
+SELECT aiojobs_attempts.started_at, job_id, attempt, {fits_fields}
 FROM aiojobs_attempts INDEXED BY aiojobs_attempts_started
 CROSS JOIN aiojobs_jobs ON aiojobs_jobs.id = job_id
 WHERE aiojobs_attempts.type = :type
@@ -77,7 +77,7 @@ LIMIT :limit;
 
 -- name: moments_failed
 -- When an attempt failed, and used up one of their job's.
-SELECT ended_at, job_id, attempt, {fits_metadata}
+SELECT ended_at, job_id, attempt, {fits_fields}
 FROM aiojobs_attempts INDEXED BY aiojobs_attempts_ended
 CROSS JOIN aiojobs_jobs ON aiojobs_jobs.id = job_id
 WHERE aiojobs_attempts.type = :type

@@ -83,12 +83,13 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> Redriven:
         return answer._replace(taken_key=key)
     with_steps = forget_unfinished(transaction, [(write.id,)], standing.status)
     forget_expiries(transaction, [(write.id,)])
+    due = max(transaction.now, standing.scheduled_at) if write.keeps_time else transaction.now
     tally = transaction.tally(standing.type)
     tally.move(Status(standing.status), -1)
-    tally.move(Status.PENDING, 1, 0, transaction.now)
+    tally.move(Status.PENDING, 1, 0, due)
     transaction.note_redrive((write.id,), standing.status)
-    transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
-    transaction.run("redrive", (transaction.now, write.id))
+    transaction.due.add(standing.type, standing.priority, due, write.id)
+    transaction.run("redrive", (due, write.id))
     note_steps_done(transaction, with_steps)
     transaction.limits.shift([write.id])
     return answer

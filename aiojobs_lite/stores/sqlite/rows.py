@@ -12,7 +12,6 @@ from aiojobs_lite.model import columns
 from aiojobs_lite.model.batches import BatchRow
 from aiojobs_lite.model.documents import Document
 from aiojobs_lite.model.job import NewJob, Status
-from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.schedule_rows import ScheduleRow
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.stores import named_sql
@@ -28,8 +27,7 @@ NEW_ROW: Final = f"({', '.join('?' * (1 + len(columns.REQUIRED)))})"
 LANED_ROW: Final = f"({', '.join('?' * (3 + len(columns.REQUIRED)))})"  # with lane and place
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
-_OTHERWISE: Final = {"ids", "batch", "metadata", "created_from", "created_to", "before", "limit"}
-_ASKED: Final = [name for name in FindJobs._fields if name not in _OTHERWISE]  # each is a column
+_ASKED: Final = ("status", "type", "owner", "label", "held", "cancel_requested")  # of `FindJobs`; each is a column
 _FILLED: Final = {
     "largest": str(columns.LARGEST_INTEGER),  # where a counter stays
     "never": str(NEVER),

@@ -204,6 +204,16 @@ class Cancelling:
 
 
 class Redriving:
+    @pytest.mark.parametrize(("due", "now", "expected"), [(9, 4, 9), (3, 4, 4)])
+    async def test_a_redriven_job_may_keep_its_time(self, store: Store, due: int, now: int, expected: int) -> None:
+        (job_id,) = await inserted(store, new(due=due))
+        await one(store, CancelJob(job_id, None), 1)
+        assert await one(store, RedriveJob(job_id, keeps_time=True), now) == Redriven(Status.CANCELLED)
+        assert micros((await stored(store, job_id)).scheduled_at) == at(expected)
+        assert shown(store) == await counted(store, now)
+        assert await claimed(store, now=expected - 1) == []
+        assert [job.id for job in await claimed(store, now=expected)] == [job_id]
+
     @pytest.mark.parametrize(("status", "many"), [(Status.DEAD, False), (Status.DEAD, True), (Status.CANCELLED, False)])
     async def test_a_redriven_job_is_as_new_and_keeps_its_history(
         self, store: Store, status: Status, many: bool

@@ -9,7 +9,7 @@ import pytest
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.moments import GetJobs, ListMoments, Moment, MomentKind
-from aiojobs_lite.model.queries import FindIds, FindJobs
+from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveAsNew, RedriveJob, Redriven, RedrivenAsNew
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
@@ -32,6 +32,7 @@ from tests.helpers.stores import (
 )
 
 ALL = frozenset(MomentKind)
+MANY = 1000
 
 
 async def listed(store: Store, query: ListMoments) -> list[Moment]:
@@ -43,6 +44,18 @@ async def listed(store: Store, query: ListMoments) -> list[Moment]:
         if page.next is None:
             return moments
         query = query._replace(after=page.next)
+
+
+async def listed_ids(store: Store, query: FindJobs, looks: int) -> list[int]:
+    """The ids of all pages; none has more than it looks at, or than its limit."""
+    ids: list[int] = []
+    while True:
+        page = await store.ask(FindIds(query, looks))
+        assert len(page.ids) <= min(looks, query.limit)
+        ids += page.ids
+        if page.next is None:
+            return ids
+        query = query._replace(after=page.next) if query.oldest_first else query._replace(before=page.next)
 
 
 class Listing:
@@ -73,15 +86,109 @@ class Listing:
             expected = [ids[place] for place in reversed(places)]
             for query in (FindJobs(metadata=wanted), FindJobs(metadata=wanted, type="a", status=Status.PENDING)):
                 assert await found(store, query) == expected, query
-                assert await store.ask(FindIds(query)) == expected, query
-        assert await store.ask(FindIds(FindJobs(ids=[]))) == []
-        assert await store.ask(FindIds(FindJobs(ids=ids[:2], before=ids[1]))) == ids[:1]
+                assert await store.ask(FindIds(query, MANY)) == IdPage(expected, None), query
+        assert await store.ask(FindIds(FindJobs(ids=[]), MANY)) == IdPage([], None)
+        assert await store.ask(FindIds(FindJobs(ids=ids[:2], before=ids[1]), MANY)) == IdPage(ids[:1], None)
 
     async def test_jobs_are_found_by_when_they_were_enqueued(self, store: Store) -> None:
         ids = await inserted(store, *(new()._replace(created_at=at(n)) for n in range(4)))
         assert await found(store, FindJobs(created_from=at(1))) == ids[:0:-1]
         assert await found(store, FindJobs(created_to=at(1))) == ids[1::-1]
         assert await found(store, FindJobs(created_from=at(1), created_to=at(2))) == ids[2:0:-1]
+
+    async def test_jobs_are_found_by_their_arguments_but_for_secret_ones(self, store: Store) -> None:
+        rows = (
+            '{"n": 1, "to": ["a", "b"]}', '{"n":"1","to":"\\u0061"}',
+            '{"@version":2,"@secret":["token"],"token":"x","n":1}',
+            '{"n": 10, "q": "say \\"a\\""}', '{"n": true, "t": "\u00e9"}', "{}",
+        )  # fmt: skip
+        ids = await inserted(store, *(new()._replace(payload=row) for row in rows))
+        cases: list[tuple[dict[str, Any], list[int]]] = [
+            ({"n": [1]}, [0, 2]),
+            ({"n": ["1"]}, [1]),
+            ({"n": [1, "1", 10]}, [0, 1, 2, 3]),
+            ({"to": ["a"]}, [0, 1]),
+            ({"to": ["a"], "n": [1]}, [0]),
+            ({"n": [True]}, [4]),
+            ({"t": ["\u00e9"]}, [4]),
+            ({"q": ['say "a"']}, [3]),
+            ({"token": ["x"]}, []),
+            ({"token": ["REDACTED", "x"]}, []),
+            ({"n": []}, []),
+            ({}, [0, 1, 2, 3, 4, 5]),
+        ]
+        for wanted, places in cases:
+            query = FindJobs(payload=wanted, metadata={} if wanted else None)
+            expected = [ids[place] for place in reversed(places)]
+            assert await store.ask(FindIds(query, MANY)) == IdPage(expected, None), wanted
+
+    async def test_jobs_are_found_by_text_of_their_error_and_reason(self, store: Store) -> None:
+        dead = await finished(store, new(), Status.DEAD, 3)
+        error = (await stored(store, dead)).error or ""
+        (other,) = await inserted(store, new())
+        await one(store, CancelJob(other, "100% WRONG _price\u00c9"), now=4)
+        for text in (error, error.upper(), error[2:5]):
+            assert await found(store, FindJobs(error=text)) == [dead]
+        assert await found(store, FindJobs(error=f"{error}!")) == []
+        for text in ("wrong", "100% w", "_PRICE\u00c9"):
+            assert await found(store, FindJobs(reason=text)) == [other]
+        for text in ("wrong%", "_price\u00e9", "%", "wrong  _"):
+            assert await found(store, FindJobs(reason=text)) == ([other] if text == "%" else [])
+
+    async def test_jobs_are_found_by_the_key_of_a_limit(self, store: Store) -> None:
+        lanes = ("a\n1\norg\n7", 'a\n1\norg\n"7"\nregion\n"eu"', "a\n1\norg\n70", None)
+        ids = await inserted(store, *(new(lane=lane) for lane in lanes))
+        for meter, places in (("org\n7", [0]), ('org\n"7"', [1]), ('region\n"eu"', [1]), ("region\n7", [])):
+            assert await found(store, FindJobs(meter=meter)) == [ids[place] for place in places]
+            of_type = FindJobs(meter=meter, type="a", status=Status.PENDING)
+            assert await found(store, of_type) == [ids[place] for place in places]
+
+    async def test_jobs_are_found_by_when_they_ended_and_when_they_may_run(self, store: Store) -> None:
+        dead = await finished(store, new(), Status.DEAD, 3)
+        done = await finished(store, new(), Status.COMPLETED, 5)
+        gone = await finished(store, new("b"), Status.CANCELLED, 7)
+        later, held = await inserted(store, new("b", due=9), new(due=0))
+        cases = [
+            (FindJobs(completed_from=at(5)), [gone, done]),
+            (FindJobs(completed_to=at(5)), [done, dead]),
+            (FindJobs(completed_from=at(4), completed_to=at(6)), [done]),
+            (FindJobs(completed_from=at(4), type="b"), [gone]),
+            (FindJobs(completed_from=at(3), status=Status.DEAD), [dead]),
+            (FindJobs(completed_from=at(4), status=Status.DEAD), []),
+            (FindJobs(completed_from=at(0), status=Status.PENDING), []),
+            (FindJobs(scheduled_from=at(1)), [later]),
+            (FindJobs(scheduled_to=at(1), status=Status.PENDING), [held]),
+        ]
+        for query, expected in cases:
+            assert await found(store, query) == expected, query
+            assert await found(store, query._replace(oldest_first=True)) == expected[::-1], query
+
+    async def test_the_oldest_come_first_where_that_is_asked(self, store: Store) -> None:
+        ids = await inserted(store, *(new("ab"[n % 2], label="eu") for n in range(6)))
+        for query in (FindJobs(), FindJobs(label="eu"), FindJobs(ids=ids), FindJobs(status=Status.PENDING)):
+            oldest = query._replace(oldest_first=True, limit=2)
+            assert await found(store, oldest) == ids[:2]
+            assert await found(store, oldest._replace(after=ids[1])) == ids[2:4]
+            assert await found(store, query._replace(after=ids[1], before=ids[4])) == [ids[3], ids[2]]
+        assert await found(store, FindJobs(type="b", oldest_first=True)) == ids[1::2]
+
+    @pytest.mark.parametrize("oldest_first", [False, True])
+    async def test_a_page_of_ids_says_where_it_has_stopped(self, store: Store, oldest_first: bool) -> None:
+        ids = await inserted(store, *(new("ab"[n % 5 == 0], label="eu", due=n) for n in range(11)))
+        await one(store, DeleteJob(ids[4]))
+        cases = [
+            (FindJobs(), ids), (FindJobs(type="b"), ids[::5]), (FindJobs(label="eu", type="b"), ids[::5]),
+            (FindJobs(status=Status.PENDING, scheduled_to=at(6)), ids[:7]), (FindJobs(status=Status.PROCESSING), []),
+            (FindJobs(ids=ids[3:6]), ids[3:6]), (FindJobs(type="c"), []),
+        ]  # fmt: skip
+        for query, wanted in cases:
+            expected = [job_id for job_id in wanted if job_id != ids[4]][:: 1 if oldest_first else -1]
+            for looks in (1, 2, 3, 10, 11):
+                for limit in (1, 2, 100):
+                    asked = query._replace(oldest_first=oldest_first, limit=limit)
+                    assert await listed_ids(store, asked, looks) == expected, (asked, looks)
+            asked = query._replace(oldest_first=oldest_first)
+            assert await store.ask(FindIds(asked, MANY)) == IdPage(expected, None)
 
     async def test_what_happened_is_listed_the_latest_first_page_by_page(self, store: Store) -> None:
         row = new(metadata='{"host": "a"}')

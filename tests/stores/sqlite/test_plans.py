@@ -21,7 +21,7 @@ from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
 from aiojobs_lite.stores.sqlite.events import LISTENER_ROW
 from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
 from aiojobs_lite.stores.sqlite.figures import DURATION_ROW, ENDED_ROW
-from aiojobs_lite.stores.sqlite.lists import asked_of, find_sql
+from aiojobs_lite.stores.sqlite.lists import asked_of, source_of, statement
 from aiojobs_lite.stores.sqlite.meters import METER_ROW
 from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.steps import END_ROW, FENCE_ROW, KEY_ROW, RAN_ROW, STEP_ROW
@@ -102,7 +102,8 @@ def plan(connection: sqlite3.Connection, sql: str, parameters: object = ()) -> s
 def plan_of(connection: sqlite3.Connection, query: str) -> str:
     """The plan of a named query, over so many rows."""
     row = ROWS.get(query, NEW_ROW)
-    sql = SQL[query].replace("{list}", SQL["jobs_of_page"])
+    by = "first_id DESC, id DESC" if query == "jobs_of_batch" else "id DESC"
+    sql = SQL[query].replace("{selected}", "id").replace("{ordered}", f"ORDER BY {by}")
     sql = sql.replace("{rows}", ", ".join([row] * 16)).replace("{ids}", "1, 2")
     names = re.findall(r":(\w+)", sql)
     return plan(
@@ -349,21 +350,25 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
         (FindJobs(status=Status.DEAD), "aiojobs_jobs_finished"),
         (FindJobs(status=Status.CANCELLED), "aiojobs_jobs_finished"),
         (FindJobs(status=Status.DEAD, type="a", label="x"), "aiojobs_jobs_finished"),
-        (FindJobs(label="x"), "aiojobs_jobs_label (label=? AND rowid<?)"),
-        (FindJobs(label="x", type="a", status=Status.PENDING), "aiojobs_jobs_label (label=? AND rowid<?)"),
-        (FindJobs(type="a", held=Held.PAYLOAD), "aiojobs_jobs_held (held=? AND type=? AND rowid<?)"),
+        (FindJobs(label="x"), "aiojobs_jobs_label (label=? AND rowid>? AND rowid<?)"),
+        (FindJobs(label="x", type="a", status=Status.PENDING), "aiojobs_jobs_label (label=? AND rowid>? AND rowid<?)"),
+        (FindJobs(type="a", held=Held.PAYLOAD), "aiojobs_jobs_held (held=? AND type=? AND rowid>? AND rowid<?)"),
         (FindJobs(held=Held.PAYLOAD), "aiojobs_jobs_held (held=?)"),
         (FindJobs(ids=[1, 2, 3]), "INTEGER PRIMARY KEY (rowid=?)"),
         (FindJobs(ids=[1, 2, 3], owner="one", status=Status.PROCESSING), "INTEGER PRIMARY KEY (rowid=?)"),
         (FindJobs(batch=1), "INDEX aiojobs_batch_ranges_batch (batch=? AND rowid<?)"),
         (FindJobs(batch=1, ids=[1, 2]), "INDEX aiojobs_batch_ranges_batch (batch=? AND rowid<?)"),
-        (FindJobs(before=100), "INTEGER PRIMARY KEY (rowid<?)"),
+        (FindJobs(before=100), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (FindJobs(status=Status.COMPLETED, type="a"), "aiojobs_jobs_finished (status=? AND completed_at>?"),
+        (FindJobs(completed_from=5), "aiojobs_jobs_finished (status=? AND completed_at>?"),
+        (FindJobs(status=Status.PENDING, type="a"), "aiojobs_jobs_pending (type=?)"),
+        (FindJobs(status=Status.PENDING), "aiojobs_jobs_pending"),
     ],
 )
 def test_jobs_that_are_few_among_many_are_found_by_an_index(
     connection: sqlite3.Connection, query: FindJobs, index: str
 ) -> None:
-    steps = plan(connection, find_sql(SQL, query), {**asked_of(query), "last": 1000})
+    steps = plan(connection, statement(SQL, source_of(connection, SQL, query), query), asked_of(query))
     assert index in steps
     assert not _WHOLE_TABLE.search(steps)
 

@@ -48,7 +48,8 @@ def test_a_new_row_has_its_id_and_what_every_job_brings() -> None:
 def test_queries_are_read_once_have_no_other_holes_and_cannot_be_changed() -> None:
     sql = load_sql()
     assert load_sql() is sql
-    assert {hole for text in sql.values() for hole in re.findall(r"\{.*?\}", text)} == {"{rows}", "{ids}", "{list}"}
+    holes = {hole for text in sql.values() for hole in re.findall(r"\{\w+\}", text)}
+    assert holes == {"{rows}", "{ids}", "{selected}", "{ordered}"}
     assert f"INSERT INTO aiojobs_jobs (id, {', '.join(columns.REQUIRED)}, status)" in sql["insert_pending"]
     with pytest.raises(TypeError):
         sql["insert_pending"] = ""  # type: ignore[index]  # what cannot be done
