@@ -155,8 +155,8 @@ class Events:
         found = await self._find(number)
         return dict(await self._access.engine.ask(FindStarted(found.id)))
 
-    async def replay(self, number: int, job_type: JobType[..., Any]) -> JobHandle[Any]:
-        """Starts one listener again with an event that was sent, whatever its `when` says.
+    async def replay(self, number: int, job_type: JobType[..., Any] | str) -> JobHandle[Any]:
+        """Starts one listener again, the job type or its name, with an event that was sent, whatever its `when` says.
 
         Raises:
             EventNotFound: If there is no such event.
@@ -164,6 +164,8 @@ class Events:
             UnknownJobType: If it is not registered in this runner.
             EnqueueError: If the options of the job type refuse its job.
         """
+        if isinstance(job_type, str):
+            job_type = self._registry.get(job_type)
         if not isinstance(job_type, JobType) or job_type.listening is None:
             raise InvalidOption("job_type", job_type, "a job type that listens to events, made by `on(...)`")
         self._registry.check(job_type)

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from aiojobs_lite.errors import (
     AiojobsError,
+    EventNotFound,
     InvalidOption,
     JobNotAllowed,
     JobNotFound,
@@ -28,13 +29,21 @@ from aiojobs_lite.web.asked import Asked, asked_path, check_same_origin, is_belo
 from aiojobs_lite.web.assets import asset_response
 from aiojobs_lite.web.auth import ROLES, Auth, BasicAuth, Role
 from aiojobs_lite.web.bulk import BULK_VIEWS
+from aiojobs_lite.web.deliveries import DELIVERY_VIEWS
+from aiojobs_lite.web.events import EVENT_VIEWS
 from aiojobs_lite.web.job import JOB_VIEWS
 from aiojobs_lite.web.jobs import JOBS_VIEWS
+from aiojobs_lite.web.lanes import LANE_VIEWS
 from aiojobs_lite.web.notices import NOTICE_VIEWS
 from aiojobs_lite.web.overview import OVERVIEW_VIEWS
+from aiojobs_lite.web.schedules import SCHEDULE_VIEWS
 from aiojobs_lite.web.site import MARK_HEADER, Site, View
+from aiojobs_lite.web.types import TYPE_VIEWS
 
-ALL_VIEWS: Final[tuple[View, ...]] = (*OVERVIEW_VIEWS, *JOBS_VIEWS, *BULK_VIEWS, *JOB_VIEWS, *NOTICE_VIEWS)
+ALL_VIEWS: Final[tuple[View, ...]] = (
+    *OVERVIEW_VIEWS, *JOBS_VIEWS, *BULK_VIEWS, *JOB_VIEWS, *NOTICE_VIEWS, *TYPE_VIEWS, *SCHEDULE_VIEWS, *EVENT_VIEWS,
+    *DELIVERY_VIEWS, *LANE_VIEWS,
+)  # fmt: skip
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -51,7 +60,8 @@ HEADERS: Final = {
 """Of every response."""
 
 _STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
-    (JobNotFound, 404), (ScheduleNotFound, 404), (UnknownLimit, 404), (UnknownJobType, 404), (JobNotAllowed, 409),
+    (JobNotFound, 404), (ScheduleNotFound, 404), (UnknownLimit, 404), (UnknownJobType, 404),
+    (EventNotFound, 404), (JobNotAllowed, 409),
     (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
 )  # fmt: skip
 _HEADINGS: Final = {

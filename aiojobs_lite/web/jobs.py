@@ -46,7 +46,7 @@ async def show_jobs(site: Site, asked: Asked) -> Response:
     after = asked.parameters().get("after", "")
     if not search.problems:
         try:
-            jobs = await site.runner.jobs.list(**search.options, limit=JOBS_A_PAGE + 1, after=_id_of(after))
+            jobs = await site.runner.jobs.list(**search.options, limit=JOBS_A_PAGE + 1, after=id_in(after))
         except UnknownJobType as error:
             problem = str(error)
     stats = site.runner.stats()
@@ -61,17 +61,19 @@ async def show_jobs(site: Site, asked: Asked) -> Response:
 async def find_job(site: Site, asked: Asked) -> Response:
     """Leads to the job of an id or a key."""
     text = asked.parameters().get("q", "").strip()
-    job_id = _id_of(text) or site.runner.jobs.id_of(text)
+    job_id = id_in(text) or site.runner.jobs.id_of(text)
     return go_to(asked, "jobs", type=text) if job_id is None else go_to(asked, f"jobs/{job_id}")
 
 
 def line_of(site: Site, job: Job) -> JobLine:
     """A job as one line."""
     at = job.completed_at or (job.started_at if job.status is Status.PROCESSING else None) or job.scheduled_at
-    return JobLine(job, line_state(job, shown.now_utc()), at, job.error or job.reason or _payload_line(site, job))
+    of_type = site.runner.stats().by_type.get(job.type)
+    state = line_state(job, shown.now_utc(), is_paused=of_type is not None and of_type.paused is not None)
+    return JobLine(job, state, at, job.error or job.reason or _payload_line(site, job))
 
 
-def line_state(job: Job, now: datetime) -> str:
+def line_state(job: Job, now: datetime, *, is_paused: bool = False) -> str:
     """The status of a job, or why it is pending."""
     if job.status is not Status.PENDING:
         return "stopping" if job.cancel_requested and job.status is Status.PROCESSING else job.status.value
@@ -79,7 +81,7 @@ def line_state(job: Job, now: datetime) -> str:
         return f"held: {job.held}"
     if job.scheduled_at > now:
         return "retrying" if job.attempts else "scheduled"
-    return "due"
+    return "paused" if is_paused else "due"
 
 
 def _payload_line(site: Site, job: Job) -> str:
@@ -106,7 +108,8 @@ def _tabs(search: JobSearch, stats: RunnerStats) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _id_of(text: str) -> int | None:
+def id_in(text: str) -> int | None:
+    """The id that a text is, or None."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) else None
 
 

@@ -103,8 +103,14 @@ async def _pause_type(runner: JobRunner, how: Mapping[str, Any]) -> tuple[str, s
     return "types", f"{how['name']} is paused again."
 
 
+async def _resume_schedule(runner: JobRunner, how: Mapping[str, Any]) -> tuple[str, str]:
+    await runner.schedules.resume(how["name"])
+    return "schedules", f"{how['name']} goes on."
+
+
 UNDOING: Final[Mapping[str, Callable[[JobRunner, Mapping[str, Any]], Awaitable[tuple[str, str]]]]] = {
     "reschedule": _reschedule, "redrive": _redrive, "resume_type": _resume_type, "pause_type": _pause_type,
+    "resume_schedule": _resume_schedule,
 }  # fmt: skip
 """What undoes an action, by name. Each returns the page to go to, and what it says there."""
 

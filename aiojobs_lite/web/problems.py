@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from aiojobs_lite.limits import EveryKey, LimitState
-from aiojobs_lite.model.job import Job
-from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.schedule_states import ScheduleState
+from aiojobs_lite.runner.figures import DatabaseFigures
 from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.web import shown
@@ -81,20 +81,17 @@ def dead_groups(jobs: Iterable[Job], since: datetime) -> list[DeadGroup]:
 
 
 def problems_of(
-    stats: RunnerStats, runners: Sequence[RunnerInfo], limits: Iterable[LimitState], schedules: Iterable[ScheduleState],
-    misfits: int, now: datetime,
-) -> list[Problem]:  # fmt: skip
+    stats: RunnerStats, standing: DatabaseFigures, limits: Iterable[LimitState], schedules: Iterable[ScheduleState]
+) -> list[Problem]:
     """What is wrong but for the jobs that died, the worst first."""
-    found = [*_of_process(stats, runners), *_waiting(stats, misfits), *_paused(stats, limits, schedules, now)]
+    found = [*_of_process(stats), *_waiting(standing), *_paused(standing, limits, schedules)]
     return sorted(found, key=lambda problem: ("bad", "warn", "note").index(problem.level))
 
 
-def _of_process(stats: RunnerStats, runners: Sequence[RunnerInfo]) -> Iterator[Problem]:
+def _of_process(stats: RunnerStats) -> Iterator[Problem]:
     if stats.degraded is not None:
         text = f"{stats.degraded}. Nothing is lost: the runner tries again by itself, and goes on when it can write."
         yield Problem("bad", "The database cannot be written", text)
-    if not any(one.is_alive and one.max_running for one in runners):
-        yield Problem("bad", "No runner lives that runs jobs", "Jobs are kept, and wait until one starts.")
     if stats.stuck:
         text = "They were stopped, and go on: a restart of the process ends them."
         yield Problem("bad", f"{counted(stats.stuck, 'handler')} stuck", text)
@@ -105,29 +102,32 @@ def _of_process(stats: RunnerStats, runners: Sequence[RunnerInfo]) -> Iterator[P
         yield Problem("note", "This runner drains", "It claims nothing more, and ends when its jobs have.")
 
 
-def _waiting(stats: RunnerStats, misfits: int) -> Iterator[Problem]:
-    if stats.oldest_due_age > OVERDUE_S:
-        title = f"A job has been due for {shown.took(stats.oldest_due_age)}"
+def _waiting(standing: DatabaseFigures) -> Iterator[Problem]:
+    if not any(one.max_running for one in standing.runners):
+        yield Problem("bad", "No runner lives that runs jobs", "Jobs are kept, and wait until one starts.")
+    if standing.oldest_due_age > OVERDUE_S:
+        title = f"{standing.due} due, the first for {shown.took(standing.oldest_due_age)}"
         text = "All slots or a limit are taken, or its type is paused. The page of a job says why it waits."
         yield Problem("bad", title, text, "jobs", {"status": "pending"})
-    for name, pending in sorted(stats.unclaimed.items()):
-        if stats.by_type[name].paused is None:
-            text = "No handler of this name is in this runner. Another process may have one."
-            yield Problem("warn", f"{counted(pending, 'job')} of {name} without a handler here", text, "jobs",
+    for name, pending in sorted(standing.unclaimed.items()):
+        if pending and name not in standing.paused:
+            text = "No runner that lives has a handler of this name: it was renamed, or its program does not run."
+            yield Problem("bad", f"{counted(pending, 'job')} of {name} without a handler", text, "jobs",
                           {"status": "pending", "type": name})  # fmt: skip
-    if misfits:
-        title = f"{counted(misfits, 'job')} held: the payload no longer fits the handler"
+    if (misfits := standing.held.get("payload")) is not None:
+        title = f"{misfits} held: the payload no longer fits the handler"
         text = "They wait for a runner whose handler takes them. Nothing is lost, and no attempt is spent."
         yield Problem("bad", title, text, "jobs", {"status": "pending", "held": "payload"})
 
 
 def _paused(
-    stats: RunnerStats, limits: Iterable[LimitState], schedules: Iterable[ScheduleState], now: datetime
+    standing: DatabaseFigures, limits: Iterable[LimitState], schedules: Iterable[ScheduleState]
 ) -> Iterator[Problem]:
-    for name, of_type in stats.by_type.items():
-        if of_type.paused is not None:
-            text = f"{_since(of_type.paused.since, of_type.paused.by, now)}. {counted(of_type.pending, 'job')} pending."
-            yield Problem("warn", f"{name} is paused", text, "types", {}, "types/resume", "Resume", {"name": name})
+    now = standing.at
+    for name, pause in standing.paused.items():
+        pending = standing.counts.get(name, {}).get(Status.PENDING, 0)
+        text = f"{_since(pause.since, pause.by, now)}. {counted(pending, 'job')} pending."
+        yield Problem("warn", f"{name} is paused", text, "types", {}, "types/resume", "Resume", {"name": name})
     for limit in limits:
         if limit.is_paused:
             key = "" if isinstance(limit.key, EveryKey) else f" for {limit.key}"

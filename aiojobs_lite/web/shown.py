@@ -82,7 +82,7 @@ def age(at: datetime | None, now: datetime) -> str:
     seconds = (now - at).total_seconds()
     if abs(seconds) < _SOON_S:
         return "now"
-    whole = span(abs(seconds) if abs(seconds) < _MINUTE_S else abs(seconds) // 1)
+    whole = f"{abs(seconds):.0f} s" if abs(seconds) < _MINUTE_S - 0.5 else span(abs(seconds) // 1)
     largest = " ".join(whole.split()[:2])
     return f"{largest} ago" if seconds > 0 else f"in {largest}"
 

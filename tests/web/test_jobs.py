@@ -101,7 +101,7 @@ async def test_a_pending_job_says_why_it_waits() -> None:
         await enqueue(runner, to="ann")
         await runner.jobs.reschedule(await enqueue(runner, to="ann"), at="1h")
         states = re.findall(r'data-state="(\w+)"', (await client.get("/jobs?status=pending")).text)
-        assert states == ["scheduled", "due", "retrying"]
+        assert states == ["scheduled", "paused", "retrying"]
 
 
 async def test_hostile_text_is_text() -> None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.figures import BoundedCount, DatabaseFigures
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.runners import RunnerInfo
-from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
+from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.web.problems import Problem, dead_groups, problems_of
 from tests.helpers.dashboard import dashboard, text_of
 
@@ -23,8 +24,15 @@ WELL = RunnerStats(
 RUNS = RunnerInfo("me", 1, "web1", 10, {"a": None}, NOW, None, is_draining=False, running=0, is_alive=True)
 
 
-def found(stats: RunnerStats = WELL, runner: RunnerInfo = RUNS, misfits: int = 0) -> list[Problem]:
-    return problems_of(stats, [runner], [], [], misfits, NOW)
+STANDS = DatabaseFigures(
+    at=NOW, counts={}, due=BoundedCount(0, is_more=False), oldest_due_at=None, oldest_due_by_type={}, held={},
+    paused={}, runners=(RUNS,), unclaimed={},
+)  # fmt: skip
+LONG_AGO = NOW - timedelta(seconds=90)
+
+
+def found(stats: RunnerStats = WELL, standing: DatabaseFigures = STANDS) -> list[Problem]:
+    return problems_of(stats, standing, [], [])
 
 
 def levels(problems: list[Problem]) -> list[tuple[str, str]]:
@@ -38,26 +46,37 @@ def test_nothing_is_wrong_where_nothing_is() -> None:
 def test_each_thing_that_is_wrong_is_a_line() -> None:
     cases: list[tuple[list[Problem], tuple[str, str]]] = [
         (found(replace(WELL, degraded="disk full")), ("bad", "The database cannot be written")),
-        (found(runner=replace(RUNS, is_alive=False)), ("bad", "No runner lives that runs jobs")),
-        (found(runner=replace(RUNS, max_running=0)), ("bad", "No runner lives that runs jobs")),
+        (found(standing=replace(STANDS, runners=())), ("bad", "No runner lives that runs jobs")),
+        (
+            found(standing=replace(STANDS, runners=(replace(RUNS, max_running=0),))),
+            ("bad", "No runner lives that runs jobs"),
+        ),
         (found(replace(WELL, stuck=1)), ("bad", "1 handler stuck")),
         (found(replace(WELL, loop_lag=1.5)), ("bad", "The event loop is 1.5 s late")),
         (found(replace(WELL, draining=True)), ("note", "This runner drains")),
-        (found(replace(WELL, oldest_due_age=90.0)), ("bad", "A job has been due for 1 min 30 s")),
-        (found(misfits=2), ("bad", "2 jobs held: the payload no longer fits the handler")),
         (
-            found(replace(WELL, unclaimed={"a": 3}, by_type={"a": TypeStats(pending=3)})),
-            ("warn", "3 jobs of a without a handler here"),
+            found(standing=replace(STANDS, due=BoundedCount(10_000, is_more=True), oldest_due_at=LONG_AGO)),
+            ("bad", "10,000+ due, the first for 1 min 30 s"),
         ),
-        (found(replace(WELL, by_type={"a": TypeStats(paused=Pause(NOW, "ann"))})), ("warn", "a is paused")),
+        (
+            found(standing=replace(STANDS, held={"payload": BoundedCount(2, is_more=False)})),
+            ("bad", "2 held: the payload no longer fits the handler"),
+        ),
+        (found(standing=replace(STANDS, unclaimed={"a": 3})), ("bad", "3 jobs of a without a handler")),
+        (found(standing=replace(STANDS, paused={"a": Pause(NOW, "ann")})), ("warn", "a is paused")),
+        (
+            found(standing=replace(STANDS, unclaimed={"a": 3}, paused={"a": Pause(NOW, "ann")})),
+            ("warn", "a is paused"),
+        ),
     ]
     for problems, expected in cases:
         assert levels(problems) == [expected]
 
 
 def test_the_worst_comes_first() -> None:
-    stats = replace(WELL, draining=True, stuck=1, by_type={"a": TypeStats(paused=Pause(None, None))})
-    assert [level for level, _ in levels(found(stats))] == ["bad", "warn", "note"]
+    standing = replace(STANDS, paused={"a": Pause(None, None)})
+    problems = found(replace(WELL, draining=True, stuck=1), standing)
+    assert [level for level, _ in levels(problems)] == ["bad", "warn", "note"]
 
 
 async def test_jobs_that_died_stand_together_by_type_and_error() -> None:

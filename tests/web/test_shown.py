@@ -68,7 +68,8 @@ def test_a_span(seconds: float | None, text: str) -> None:
         (200, "3 min ago"),
         (-7200, "in 2 h"),
         (90_000, "1 day ago"),
-        (-3.2, "in 3.2 s"),
+        (-3.2, "in 3 s"),
+        (60, "1 min ago"),
     ],
 )
 def test_an_age(seconds: float, text: str) -> None:
