@@ -13,6 +13,7 @@ from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.errors import InvalidOption, ScheduleNotFound
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.urls import host_of
+from aiojobs_lite.inngest.cancellers import Cancellers
 from aiojobs_lite.inngest.flow import FlowSettings, job_type_of, payload_of
 from aiojobs_lite.inngest.functions import FunctionConfig, read_function, read_functions
 from aiojobs_lite.inngest.given import Given
@@ -40,6 +41,7 @@ class Apps:
         flow: What their functions have alike.
         driver_of: Makes the driver of a function.
         now: Gives the present instant, in microseconds.
+        cancellers: Cancel runs by events.
 
     Attributes:
         functions: The functions that this runner knows, by id.
@@ -52,12 +54,14 @@ class Apps:
         flow: FlowSettings,
         driver_of: Callable[[FunctionConfig], Driver],
         now: Callable[[], int],
+        cancellers: Cancellers,
     ) -> None:
         self._runner = runner
         self._settings = settings
         self._flow = flow
         self._driver_of = driver_of
         self._now = now
+        self._cancellers = cancellers
         self._types: dict[str, JobType[..., Any]] = {}  # of the functions, by id
         self._versions: dict[str, int] = {}  # of the documents of the apps, as far as they were read
         self._of_app: dict[str, tuple[str, ...]] = {}
@@ -168,6 +172,7 @@ class Apps:
                 await types_of_runner.replace(job_type)
             else:
                 await types_of_runner.add(job_type)
+            await self._cancellers.put(config)
             await self._schedule(config, job_type, self.functions.get(config.id))
             self.functions[config.id], self._types[config.id] = config, job_type
         self._of_app[app] = tuple(types)
@@ -177,6 +182,7 @@ class Apps:
         config = self.functions.pop(name)
         del self._types[name]
         await self._runner.types.remove(name)
+        await self._cancellers.remove(name)
         await self._unschedule(name, range(len(config.crons)))
 
     async def _schedule(

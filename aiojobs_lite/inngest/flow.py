@@ -15,7 +15,7 @@ from aiojobs_lite.durable.limits import RunLimits
 from aiojobs_lite.handlers.event import Event, Listening
 from aiojobs_lite.handlers.flow import Flow
 from aiojobs_lite.handlers.job_type import JobType
-from aiojobs_lite.inngest.cancelling import cancels_of
+from aiojobs_lite.inngest.cancelling import EventCancels, cancels_of
 from aiojobs_lite.inngest.events import from_memo, memo_text
 from aiojobs_lite.inngest.expressions import Expression
 from aiojobs_lite.inngest.functions import Concurrency, EventTrigger, FunctionConfig
@@ -37,7 +37,7 @@ LARGEST_EVENT_BYTES: Final = 3 * 1024 * 1024
 """Of the data of one event."""
 
 _LARGEST_BATCH_BYTES: Final = 10 * 1024 * 1024
-_LONGEST_LIMIT_CHARS: Final = 200  # of the name of a limit; a longer one is hashed
+_LONGEST_NAME_CHARS: Final = 200  # of a limit or a job type; a longer one is hashed
 _ROUND_IT_BYTES: Final = 16 * 1024  # id, name and instant of an event beside its data
 
 
@@ -77,8 +77,8 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) 
         options["delay"] = _delay_of(config)
     job_type: JobType[..., Any] = JobType(_handler(config, driver, settings.ended), **options)
     keyed, cancels = keyed_of(config, job_type), cancels_of(config)
-    if keyed is not None or cancels is not None:
-        flow = replace(job_type.how.flow or Flow(), keyed=keyed, cancels=cancels)
+    if keyed is not None or cancels:
+        flow = replace(job_type.how.flow or Flow(), keyed=keyed, cancels=EventCancels(cancels) if cancels else None)
         job_type.how = replace(job_type.how, flow=flow)
     if config.events:
         kind = BatchListening if has_several else Listening
@@ -177,9 +177,9 @@ def _limits(config: FunctionConfig) -> list[Limit | Rate]:
 
 
 def _limit(function: str, place: int, one: Concurrency) -> Limit:
-    name = _named(function, f"concurrency {place + 1}" if place else "concurrency")
+    name = joined_name(function, f"concurrency {place + 1}" if place else "concurrency")
     if one.scope != "fn":
-        name = _named(one.scope, "" if one.key is None else one.key.text)
+        name = joined_name(one.scope, "" if one.key is None else one.key.text)
     return Limit(one.limit, key=_limit_key(one.key, "concurrency"), name=name)
 
 
@@ -187,7 +187,7 @@ def _limit_key(expression: Expression | None, name: str) -> Any:
     return Fixed(name, "") if expression is None else key_function(expression, name, "id")
 
 
-def _named(first: str, second: str) -> str:
-    """The name of a limit, in as many characters as it may have."""
+def joined_name(first: str, second: str) -> str:
+    """The name of a limit or of a job type, in as many characters as it may have."""
     name = f"{first}: {second}"
-    return name if len(name) <= _LONGEST_LIMIT_CHARS else f"{name[:100]} {hashlib.sha256(name.encode()).hexdigest()}"
+    return name if len(name) <= _LONGEST_NAME_CHARS else f"{name[:100]} {hashlib.sha256(name.encode()).hexdigest()}"

@@ -263,6 +263,26 @@ class FindStarted(NamedTuple):
         unanswered()
 
 
+class FindCancelled(NamedTuple):
+    """The jobs that an event would cancel if it were sent now, pending or processing. Answer: their ids, rising.
+
+    Attributes:
+        event: The name of the event.
+        data: What it says, as JSON.
+        after: Only behind this id.
+        limit: Most of them.
+    """
+
+    event: str
+    data: str
+    after: int = 0
+    limit: int = 1_000
+
+    def answer(self) -> tuple[int, ...]:
+        """See `Query`."""
+        unanswered()
+
+
 def memo_of(event: EventRow) -> str:
     """The event as JSON: its id, name, its data word for word as it came, and when it was sent in microseconds."""
     key = json.dumps(str(event.id) if event.key is None else event.key)

@@ -15,6 +15,7 @@ from aiojobs_lite.model.events import (
     Delivered,
     DeliverEvents,
     EventRow,
+    FindCancelled,
     FindEvents,
     FindStarted,
     PlaceHeld,
@@ -142,6 +143,18 @@ def find_started(rows: Rows, query: FindStarted) -> tuple[tuple[int, str], ...]:
         return ()
     near = [job for number, job in sorted(rows.jobs.items()) if behind < number <= behind + STARTED_AMONG]
     return tuple((job.id, job.type) for job in near if memo_of(event) in stored_payload(job.payload_json))
+
+
+def find_cancelled(rows: Rows, query: FindCancelled) -> tuple[int, ...]:
+    """See `FindCancelled`."""
+    event = EventRow(0, query.event, query.data, 0, None)
+    found = {
+        job_id
+        for match, job_id, step in rows.durable.waits.values()
+        if step is None and job_id > query.after and match.event == query.event and matches(match, event)
+        and not rows.jobs[job_id].is_finished
+    }  # fmt: skip
+    return tuple(sorted(found)[: query.limit])
 
 
 def _send(phases: MemoryPhases, write: SendEvents) -> tuple[Sent, ...] | Refused:

@@ -17,7 +17,7 @@ from aiojobs_lite.model.batches import (
     ListBatchOwners,
 )
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
-from aiojobs_lite.model.events import FindEvents, FindStarted
+from aiojobs_lite.model.events import FindCancelled, FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.limits import (
@@ -105,6 +105,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindEvents: memory_events.find_events,
+    FindCancelled: memory_events.find_cancelled,
     FindStarted: memory_events.find_started,
     FindIds: memory_lists.find_ids,
     FindJobs: Rows.find,

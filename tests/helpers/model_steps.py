@@ -16,6 +16,7 @@ from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.event_match import EventMark, EventMatch, json_values
 from aiojobs_lite.model.events import (
     DeliverEvents,
+    FindCancelled,
     FindEvents,
     FindStarted,
     Listener,
@@ -311,6 +312,7 @@ class DurableBesideModel(BatchesBesideModel):
         self.twins.ask(FindEvents(name=name, before=behind, limit=limit), store)
         self.twins.ask(FindEvents(ids=[1, 2, 4], name=name), store)
         self.twins.ask(FindStarted(1 + limit % 3), store)
+        self.twins.ask(FindCancelled(name or "e", f'{{"n": {limit % 2}, "o": 0}}', before or 0, limit), store)
 
     @invariant()
     def operations_are_known(self) -> None:

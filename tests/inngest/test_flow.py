@@ -257,9 +257,6 @@ async def test_an_event_may_be_large(job_kit: JobKit) -> None:
     ("more", "words"),
     [
         ({"singleton": {"mode": "skip"}, "debounce": {"period": "5s"}}, "both say what becomes of events"),
-        ({"cancel": [{"event": "a", "if": "async.data.n > 5"}]}, "equalities of fields"),
-        ({"cancel": [{"event": "a", "timeout": "1h"}]}, "a run can be cancelled until it ends"),
-        ({"singleton": {"mode": "cancel", "key": "size(event.data.a)"}}, "a field of the event"),
     ],
 )
 async def test_what_cannot_be_honoured_is_refused_with_the_reason(

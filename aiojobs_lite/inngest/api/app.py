@@ -32,6 +32,7 @@ from aiojobs_lite.inngest.api.runs import RUN_ROUTES
 from aiojobs_lite.inngest.api.signals import SIGNAL_ROUTES
 from aiojobs_lite.inngest.apps import Apps
 from aiojobs_lite.inngest.call import CallSettings, Target
+from aiojobs_lite.inngest.cancellers import Cancellers
 from aiojobs_lite.inngest.driver import DriverSettings, HttpDriver
 from aiojobs_lite.inngest.ends import make_ends
 from aiojobs_lite.inngest.flow import FlowSettings
@@ -64,7 +65,7 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
     functions: dict[str, FunctionConfig] = {}
     flow = FlowSettings(settings.backoff, make_ends(group, functions))
     driver = partial(_driver, hub, CallSettings(settings.mode, settings.signing_keys))
-    hub.apps = Apps(runner, settings, flow, driver, hub.now)
+    hub.apps = Apps(runner, settings, flow, driver, hub.now, Cancellers(runner, hub.ask_store))
     hub.apps.functions = functions
     runner.register(group)
     return application(hub)

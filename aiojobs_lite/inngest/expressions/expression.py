@@ -13,7 +13,7 @@ from aiojobs_lite.inngest.expressions.binding import bound
 from aiojobs_lite.inngest.expressions.closures import closure_of, depth_of
 from aiojobs_lite.inngest.expressions.equalities import Equality, split
 from aiojobs_lite.inngest.expressions.functions import FUNCTIONS
-from aiojobs_lite.inngest.expressions.nodes import Call, Node, Root, walk
+from aiojobs_lite.inngest.expressions.nodes import Call, Node, Root, children, walk, with_children
 from aiojobs_lite.inngest.expressions.parser import LONGEST_BOUND_BYTES, LONGEST_EXPRESSION_BYTES, MOST_NESTED, parse
 from aiojobs_lite.inngest.expressions.printer import TooLongError, text_of_node
 from aiojobs_lite.inngest.expressions.scope import ExhaustedError, Scope
@@ -104,6 +104,11 @@ class Expression:
         except (TooLongError, ExpressionError):
             raise ExpressionError(self.text, 0, _TOO_LARGE) from None
 
+    def renamed(self, name: str, other: str) -> Expression:
+        """The expression with another name in place of one of its variables."""
+        node = _renamed(self._node, name, Root(other))
+        return Expression(text_of_node(node, 2 * LONGEST_BOUND_BYTES, MOST_NESTED), node, self._now)
+
     def equalities(self, root: str = "async") -> tuple[Equality, ...]:
         """What it demands of single fields of a variable: an index finds by these which expressions an event fits."""
         return split(self._node, root)[0]
@@ -117,6 +122,12 @@ class Expression:
             return self
         text = text_of_node(rest, 2 * LONGEST_BOUND_BYTES, MOST_NESTED)
         return Expression(text, rest, self._now)
+
+
+def _renamed(node: Node, name: str, other: Root) -> Node:
+    if isinstance(node, Root):
+        return other if node.name == name else node
+    return with_children(node, tuple([_renamed(child, name, other) for child in children(node)]))
 
 
 def _system_now() -> datetime:

@@ -12,7 +12,7 @@ from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
-from aiojobs_lite.model.events import FindEvents, FindStarted
+from aiojobs_lite.model.events import FindCancelled, FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.figures import SumErrors, SumFigures
 from aiojobs_lite.model.job import PRIORITIES, Job
@@ -74,6 +74,7 @@ from aiojobs_lite.stores.sqlite.schedules import (
     look_at_ticks,
 )
 from aiojobs_lite.stores.sqlite.steps import list_awaited, list_restarted, list_steps
+from aiojobs_lite.stores.sqlite.waits import find_cancelled
 
 
 def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | None:
@@ -152,6 +153,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     CountProcessing: count_processing,
     DueSchedules: due_schedules,
     FindBatchOf: find_batch_of,
+    FindCancelled: find_cancelled,
     FindEvents: find_events,
     FindStarted: find_started,
     GetBatch: get_batch,

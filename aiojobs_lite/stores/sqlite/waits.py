@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.event_match import EventMark, EventMatch, values_at
-from aiojobs_lite.model.events import EventRow, data_of, matches, memo_of
+from aiojobs_lite.model.events import EventRow, FindCancelled, data_of, matches, memo_of
+from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 WAIT_ROW: Final = "(?, ?, ?, ?, ?, ?)"
@@ -170,6 +172,17 @@ def looks_for(transaction: Transaction, event: EventRow) -> Iterator[tuple[str, 
         values = values_at(data, _of_text(fields))
         if values is not None:
             yield fields, values
+
+
+def find_cancelled(connection: sqlite3.Connection, sql: Sql, query: FindCancelled) -> tuple[int, ...]:
+    """See `FindCancelled`."""
+    data, found = json.loads(query.data), set[int]()
+    for (fields,) in connection.execute(sql["awaited_fields"], {"event": query.event}).fetchall():
+        values = values_at(data, _of_text(fields))
+        if values is not None:
+            wanted = {**query._asdict(), "fields": fields, "vals": values}
+            found.update(job_id for (job_id,) in connection.execute(sql["cancelled_by_event"], wanted).fetchall())
+    return tuple(sorted(found)[: query.limit])
 
 
 def _having(match: EventMatch) -> dict[str, Any]:

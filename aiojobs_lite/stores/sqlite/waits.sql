@@ -72,6 +72,21 @@ WHERE waits.event = :event
 ORDER BY waits.id
 LIMIT :most;
 
+-- name: cancelled_by_event
+-- Some of the jobs that an event cancels by some fields, of those that have not ended; by their ids.
+SELECT waits.job_id
+FROM aiojobs_waits AS waits
+CROSS JOIN aiojobs_jobs AS job
+WHERE waits.event = :event
+    AND waits.fields = :fields
+    AND waits.vals = :vals
+    AND waits.step IS NULL
+    AND waits.job_id > :after
+    AND job.id = waits.job_id
+    AND +job.status IN ('pending', 'processing')
+ORDER BY waits.job_id
+LIMIT :limit;
+
 -- name: held_before
 -- The job that was held in the place of a job; that job itself if there was none.
 SELECT coalesce(max(parent_id), ?)

@@ -16,6 +16,7 @@ from aiojobs_lite.model.events import (
     Delivered,
     DeliverEvents,
     EventRow,
+    FindCancelled,
     FindEvents,
     FindStarted,
     Listener,
@@ -352,6 +353,19 @@ class WaitingForEvents:
 
 
 class CancellingByEvents:
+    async def test_the_jobs_that_an_event_would_cancel_are_found_by_what_they_match(self, store: Store) -> None:
+        matches = [(match("gone", n=1),), (match("gone", n=2), match("gone")), (match("other"),), (match("gone", n=1),)]
+        await one(store, Admit(tuple([starting(cancel_on=one) for one in matches])))
+        assert await store.ask(FindCancelled("gone", '{"n":1}')) == (1, 2, 4)
+        assert await store.ask(FindCancelled("gone", '{"n":1}', after=1, limit=1)) == (2,)
+        assert await store.ask(FindCancelled("gone", "{}")) == (2,)
+        assert await store.ask(FindCancelled("none", '{"n":1}')) == ()
+        await one(store, CancelJob(1, None))
+        assert await store.ask(FindCancelled("gone", '{"n":1}')) == (2, 4)
+        job, *_ = await claimed(store)
+        await answers(store, save(job, wait("w", match("gone"))), suspend(job, "w"))
+        assert await store.ask(FindCancelled("gone", '{"n":1}')) == (2, 4), "the wait of an operation cancels nothing"
+
     async def test_an_event_cancels_jobs(self, store: Store) -> None:
         rows = [starting(cancel_on=(match("gone", n=n % 2),)) for n in range(4)]
         made = await one(store, Admit((*rows, starting())))

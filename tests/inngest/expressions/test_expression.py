@@ -336,3 +336,15 @@ def test_no_expression_fails_on_any_values(node: Any, event: Any, other: Any) ->
 def test_any_text_is_an_expression_or_none(text: str) -> None:
     with suppress(ExpressionError):
         compile_expression(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "renamed"),
+    [
+        ("event.data.a == async.data.a", "async.data.a == async.data.a"),
+        ("[1].exists(event, event == 1) && event.b", "[1].exists(event, event == 1) && async.b"),
+        ("[1].exists(async, async == event.b)", "[1].exists(async, async == .async.b)"),
+    ],
+)
+def test_a_variable_gets_another_name(text: str, renamed: str) -> None:
+    assert compile_expression(text).renamed("event", "async").text == renamed

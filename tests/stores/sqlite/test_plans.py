@@ -259,6 +259,8 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("awaited_fields", "INDEX aiojobs_waits_event (event=? AND fields>?)"),
         ("waiting_for_event", "INDEX aiojobs_waits_event (event=? AND fields=? AND vals=? AND rowid<?)"),
         ("waiting_for_event", "job USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("cancelled_by_event", "INDEX aiojobs_waits_event (event=? AND fields=? AND vals=?)"),
+        ("cancelled_by_event", "job USING INTEGER PRIMARY KEY (rowid=?)"),
         ("waiting_for_event", "steps USING INTEGER PRIMARY KEY (rowid=?)"),
         ("events_since", "INDEX aiojobs_events_behind (name=? AND behind>?)"),
         ("events_since_instant", "INDEX aiojobs_events_behind (name=? AND behind=?)"),
