@@ -96,6 +96,7 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) 
     if config.debounce is None and not has_several:  # which say themselves when a run begins
         options["delay"] = _delay_of(config)
     job_type: JobType[..., Any] = JobType(_handler(config, driver, settings.ended), **options)
+    job_type.policy = replace(job_type.policy, outlives_crashes=True)
     cancels = cancels_of(config)
     if cancels is not None:
         flow = replace(job_type.how.flow or Flow(), cancels=cancels)
