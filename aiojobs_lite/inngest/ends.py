@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container
+from dataclasses import replace
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
@@ -63,6 +64,8 @@ def make_ends(group: Jobs, functions: Container[str]) -> JobType[..., Any]:
     async def cancelled(event: Event[dict[str, Any]], runner: JobRunner = injected) -> None:
         await runner.enqueue(ended, event.data["id"])
 
+    for job_type in (ended, cancelled):  # what they send is sent, however often the process dies
+        job_type.policy = replace(job_type.policy, outlives_crashes=True)
     return ended
 
 

@@ -76,6 +76,7 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) 
     if config.debounce is None and not has_several:  # which say themselves when a run begins
         options["delay"] = _delay_of(config)
     job_type: JobType[..., Any] = JobType(_handler(config, driver, settings.ended), **options)
+    job_type.policy = replace(job_type.policy, outlives_crashes=True)
     keyed, cancels = keyed_of(config, job_type), cancels_of(config)
     if keyed is not None or cancels:
         flow = replace(job_type.how.flow or Flow(), keyed=keyed, cancels=EventCancels(cancels) if cancels else None)

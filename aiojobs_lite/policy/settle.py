@@ -42,11 +42,14 @@ class Policy:
         backoff: The waits between attempts.
         retry_on: Only these exceptions are tried again; None: all are.
         abandon_on: These exceptions are never tried again.
+        outlives_crashes: Whether no job dies of the deaths of its owners: its code runs elsewhere, and is not what
+            kills them. After as many as another job dies of, each further one has a wait, as between attempts.
     """
 
     backoff: Backoff = field(default_factory=Backoff)
     retry_on: tuple[type[BaseException], ...] | None = None
     abandon_on: tuple[type[BaseException], ...] = ()
+    outlives_crashes: bool = False
 
     def judge(self, error: BaseException | None) -> Verdict:
         """What becomes of the job of an attempt that ended with this exception."""
@@ -211,6 +214,11 @@ class _Settlement:
         return end
 
     def _lost(self, failure: Failure | None) -> Again | Close:
+        if self._policy.outlives_crashes:
+            waits = self._crashes + 2 - MOST_CRASHES
+            delay = self._policy.backoff.delay(waits, self._chance) if waits > 0 else 0.0
+            again = self._again(Outcome.LOST, after(self._now, delay), failure)
+            return again._replace(refund=self._is_last_attempt)
         if self._crashes + 1 >= MOST_CRASHES:
             return self._dead(Outcome.LOST, "crashed", failure)
         if self._is_last_attempt:

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiojobs_lite import Status
+from aiojobs_lite.model.writes import Claim
+from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.testing import JobKit
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.inngest import operation, sdk
 from tests.helpers.inngest_app import returns, shop
 
 FINISHED, FAILED, CANCELLED = (f"inngest/function.{word}" for word in ("finished", "failed", "cancelled"))
+
+HOUR = 3600
 
 
 async def test_a_run_that_completes_sends_its_result_once(job_kit: JobKit) -> None:
@@ -47,6 +52,29 @@ async def test_the_end_of_a_failure_handler_sends_nothing(job_kit: JobKit) -> No
         await made.run(n=1)
         assert [end["function_id"] for end in await made.ends(FINISHED)] == ["shop-pay"]
         assert {job.status for job in await made.runner.jobs.list(type="inngest.ended")} == {Status.COMPLETED}
+
+
+async def test_no_run_and_no_event_of_its_end_is_lost_however_often_its_process_dies(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns({})) as made:
+        function = made.function()
+        function["steps"]["step"]["retries"] = {"attempts": 0}
+        await made.register(function)
+        probe = Probe(made.runner)
+        for name in ("shop-pay", "inngest.ended"):
+            await made.runner.types.pause("inngest.ended")
+            probe.parts.dispatcher.stop_claiming()
+            if name == "shop-pay":
+                await made.send()
+            await made.runner.types.resume(name)
+            for life in range(2 * MOST_CRASHES):
+                job_kit.clock.advance(HOUR)
+                (lost,) = (await probe.write(Claim(f"{life:016x}", 1, (name,), {}, {}))).jobs
+                await probe.rescue()
+                assert (await made.runner.jobs.get(lost.id)).status is Status.PENDING
+            probe.parts.dispatcher.start_claiming()
+            await job_kit.advance("1h")
+        assert (await made.job()).status is Status.COMPLETED
+        assert [end["function_id"] for end in await made.ends(FINISHED)] == ["shop-pay"]
 
 
 async def test_a_run_that_is_redriven_sends_its_new_end(job_kit: JobKit) -> None:

@@ -357,6 +357,7 @@ policies = st.builds(
     st.builds(Backoff, st.floats(0.001, 10), st.floats(10, 1e6)),
     st.none() | st.just(()) | st.just((ValueError,)),
     st.just(()) | st.just((BaseException,)),
+    st.booleans(),
 )
 
 
@@ -383,7 +384,8 @@ def test_settle_is_total_and_what_it_says_is_legal(
         assert end.outcome not in {Outcome.SUCCEEDED, Outcome.CANCELLED}
         attempts = 1 if end.restarts else job.attempt
         assert end.refund or attempts < job.max_attempts  # it may be claimed once more
-        assert not end.refund or end.outcome in {Outcome.SNOOZED, Outcome.INTERRUPTED, Outcome.SUSPENDED}
+        free = {Outcome.SNOOZED, Outcome.INTERRUPTED, Outcome.SUSPENDED}
+        assert not end.refund or end.outcome in (free | {Outcome.LOST} if policy.outlives_crashes else free)
         assert end.held is None or end.reason or end.outcome is Outcome.SUSPENDED
 
 
@@ -391,6 +393,25 @@ def status_after(end: End) -> Status:
     if isinstance(end, Close):
         return end.status
     return Status.COMPLETED if isinstance(end, Complete) else Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("job", "delay", "refund"),
+    [
+        (claimed(1), 0, False), (claimed(2, crashes=1), 0, False), (claimed(3, crashes=2), 2, False),
+        (claimed(4, crashes=3), 4, False), (claimed(5, crashes=4), 8, True), (claimed(1, 1), 0, True),
+    ],
+)  # fmt: skip
+def test_a_job_whose_code_runs_elsewhere_dies_of_no_crash_and_waits_ever_longer(
+    job: Claimed, delay: int, refund: bool
+) -> None:
+    policy = Policy(POLICY.backoff, outlives_crashes=True)
+    expected = again(Outcome.LOST, delay, refund=refund, failure=FAILURE)._replace(attempt=job.attempt)
+    assert settle(job, LOST, policy, NOW, chance=longest) == expected
+    advanced = again(Outcome.LOST, failure=FAILURE)._replace(
+        attempt=job.attempt, restarts=True, refund=job.max_attempts == 1
+    )
+    assert settle(job, ADVANCED, policy, NOW, chance=longest) == advanced
 
 
 def test_settle_draws_its_jitter_unless_it_is_given_one() -> None:

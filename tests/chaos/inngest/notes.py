@@ -5,6 +5,7 @@
 - `body`, when the code of a step begins, and `done`, when it returns: `call`, `run`, `step`, `token` (what it returns);
 - `checked`, when a checkpoint was answered 200: `call`, `run`, `step`, `at`;
 - `sent`, of the sender, when an event is acknowledged: `event` (its id), `name`, `n`, `id` (as answered), `tries`;
+- `failed`, of the sender, when it is not: `event` (the first of its request), `why`;
 - `forked` and `killed`, of the killer, before a process begins and when it is gone: `life`, `at`;
 - `stored`, between two lives: steps that were not stored at the look before: `life` (the next one), `steps`.
 """

@@ -10,10 +10,12 @@ PATH: Final = "/api/inngest"
 CHECKED: Final = "chaos-v4-total"
 """The function of the app that stores its steps by checkpoints."""
 
-CHILD_DIED: Final = "the packer died"
 CHECKED_STEPS: Final = ("first", "second", "third", "last")
 BROKEN: Final = "print"
 """The step that always fails."""
+
+BROKEN_BY: Final = "RuntimeError"
+"""What it raises."""
 
 STARTED_BY: Final = {
     "order/placed": "chaos-order", "report/asked": "chaos-report", "notice/asked": "chaos-notice",

@@ -19,6 +19,7 @@ from tests.chaos.inngest.notes import Notes
 from tests.chaos.inngest.plan import FOLLOWED_BY, STARTED_BY, id_of
 from tests.helpers.pauses import pause, work_for
 
+_AT_ONCE: Final = 30
 _AGAIN_S: Final = 0.05
 _LATEST_S: Final = 3.0
 _KINDS: Final = ("order/placed", "order/placed", "report/asked", "notice/asked", "total/asked")
@@ -38,6 +39,7 @@ class Sender:
         self._http = http
         self._notes = notes
         self._chance = chance
+        self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def start(self, n: int) -> None:
         """Starts a run, and sends what it waits for; some of that with the start itself."""
@@ -58,12 +60,14 @@ class Sender:
         while True:
             tries += 1
             try:
-                answer = await self._http.post("/e/any", json=events if len(events) > 1 else events[0])
-            except httpx.HTTPError:
-                await pause(_AGAIN_S)
-                continue
-            if answer.status_code == httpx.codes.OK:
-                break
+                async with self._gate:
+                    answer = await self._http.post("/e/any", json=events if len(events) > 1 else events[0])
+                if answer.status_code == httpx.codes.OK:
+                    break
+                why = str(answer.status_code)
+            except httpx.HTTPError as error:
+                why = type(error).__name__
+            self._notes.note("failed", event=events[0]["id"], why=why)
             await pause(_AGAIN_S)
         ids: list[Any] = answer.json()["ids"]
         for name, found in zip(names, ids, strict=True):
@@ -75,7 +79,7 @@ async def main() -> None:
     url, path, seed = sys.argv[1:]
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    limits = httpx.Limits(max_connections=30, max_keepalive_connections=10)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE // 2)
     async with (
         httpx.AsyncClient(base_url=url, trust_env=False, timeout=_TIMEOUT_S, limits=limits) as http,
         asyncio.TaskGroup() as group,
