@@ -92,7 +92,7 @@ class Maintenance:
             limit=_PRUNE_AT_ONCE,
         )
         events = PruneEvents(after(now, -self._retention.events), _PRUNE_AT_ONCE)
-        figures = PruneFigures(after(now, -KEPT_HOURS * 3600.0), _PRUNE_AT_ONCE)
+        figures = PruneFigures(after(now, -(KEPT_HOURS + 1) * 3600.0), _PRUNE_AT_ONCE)
         for write in (jobs, events, PruneDocuments(_PRUNE_AT_ONCE), figures):
             while await self._commits.write(write) >= _PRUNE_AT_ONCE:
                 pass

@@ -20,8 +20,9 @@ from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.model.writes import unanswered
 
 HOUR: Final = 3600 * MICROSECONDS
-ALL_TIME: Final = -(2**62)
-"""In place of an hour: all of them, those that were pruned included. It lies before every instant."""
+DAY: Final = 24 * HOUR
+ALL_TYPES: Final = ""
+"""In place of a type: all of them together."""
 
 KEPT_HOURS: Final = 30 * 24
 """For so long figures are kept."""
@@ -54,7 +55,7 @@ def hour_of(instant: int) -> int:
 
 
 class EndFigures(NamedTuple):
-    """Attempts that ended alike, in one hour or of all time.
+    """Attempts that ended alike, in one hour, or in a longer period.
 
     Attributes:
         type: The type of their jobs.
@@ -100,11 +101,10 @@ class DurationFigures(NamedTuple):
 
 
 class AddFigures(NamedTuple):
-    """Adds what ended in an hour to the figures of that hour, and to those of all time, which have no `error_type`.
-    Answer: None.
+    """Adds what ended in an hour to the figures of that hour, and to those of all time. Answer: None.
 
     Of a type and hour the first `MOST_ERROR_TYPES` names of errors are kept apart; all others are `OTHER_ERRORS`, as
-    `kept_apart` says.
+    `kept_apart` says. Of all time, and of all types together, no error types are kept.
 
     Attributes:
         hour: When the hour began.
@@ -122,8 +122,12 @@ class AddFigures(NamedTuple):
 
 
 class PruneFigures(NamedTuple):
-    """Deletes figures of hours that began before an instant, the oldest first, at most so many rows of each kind.
-    Those of all time stay. Answer: how many rows of the kind with more of them.
+    """Deletes figures of hours that began before an instant, some of them at a time. Those of all time stay. A sum that
+    begins before that instant may miss hours behind it from now on. Answer: the limit, if there may be more; else less.
+
+    Attributes:
+        before: That instant.
+        limit: At most so many rows of each kind.
     """
 
     before: int
@@ -134,35 +138,52 @@ class PruneFigures(NamedTuple):
         unanswered()
 
 
-class Summed(NamedTuple):
-    """The figures of one period: of each hour those of `ALL_TIME`, or of all hours together.
+class FigureSum(NamedTuple):
+    """Figures of one period.
 
     Attributes:
-        ends: How attempts ended, by the begin of the hour; without error types.
-        durations: How long they took, the same.
+        ends: How attempts ended, without error types, by type and outcome.
+        durations: How long they took, by type, outcome and bucket.
     """
 
-    ends: Mapping[int, Sequence[EndFigures]]
-    durations: Mapping[int, Sequence[DurationFigures]]
+    ends: Sequence[EndFigures]
+    durations: Sequence[DurationFigures]
 
 
 class SumFigures(NamedTuple):
-    """The figures of the hours that began from an instant on and before another one. Answer: `Summed`; a key of it that
-    has nothing may be missing.
+    """The figures of each type, of the hours that began from an instant on and before another one, or of all time, what
+    was pruned included. Answer: a `FigureSum`.
+
+    A store has sums of days (UTC): it reads the hours of two days at most.
 
     Attributes:
-        since: The first hour, or `ALL_TIME`.
-        until: Where the hours end; of `ALL_TIME` it does not matter.
-        type: Of which type; None: of every type.
-        by_hour: Whether each hour is a key of its own; else `ALL_TIME` is the only one.
+        since: The first hour; None: all time.
+        until: Where the hours end; of all time it does not matter.
+    """
+
+    since: int | None
+    until: int
+
+    def answer(self) -> FigureSum:
+        """See `Query`."""
+        unanswered()
+
+
+class ListHours(NamedTuple):
+    """The figures of each of those hours. Answer: by the begin of the hour a `FigureSum`; hours without ends may be
+    missing.
+
+    Attributes:
+        since: The first hour.
+        until: Where the hours end.
+        type: Of which type; `ALL_TYPES`: of all types together, as one.
     """
 
     since: int
     until: int
-    type: str | None = None
-    by_hour: bool = False
+    type: str
 
-    def answer(self) -> Summed:
+    def answer(self) -> dict[int, FigureSum]:
         """See `Query`."""
         unanswered()
 
@@ -280,12 +301,44 @@ def kept_apart(ends: Iterable[EndFigures], known: Mapping[str, Collection[str]])
     return list(found.values())
 
 
-def of_all_time(ends: Iterable[EndFigures]) -> list[EndFigures]:
-    """The same without error types."""
+def merged(ends: Iterable[EndFigures], job_type: str | None = None) -> list[EndFigures]:
+    """The same without error types; as if of one type, if one is given."""
     found: dict[tuple[str, Outcome, str], EndFigures] = {}
     for one in ends:
-        _add(found, one._replace(error_type=NO_ERROR))
+        _add(found, one._replace(error_type=NO_ERROR, type=one.type if job_type is None else job_type))
     return list(found.values())
+
+
+class PeriodPart(NamedTuple):
+    """A part of a period that is made of whole spans.
+
+    Attributes:
+        span: `HOUR` or `DAY`; 0: all time.
+        since: When the first one begins.
+        until: Before when the last one does.
+    """
+
+    span: int
+    since: int
+    until: int
+
+
+OF_ALL_TIME: Final = PeriodPart(0, 0, 1)
+
+
+def parts_of(since: int | None, until: int) -> list[PeriodPart]:
+    """A period cut into as few parts as there can be: hours, days, hours. None: all time.
+
+    Args:
+        since: The begin of an hour, or None.
+        until: Where the period ends.
+    """
+    if since is None:
+        return [OF_ALL_TIME]
+    first_day, last_day = since + -since % DAY, until - until % DAY
+    if first_day >= last_day:
+        return [PeriodPart(HOUR, since, until)]
+    return [PeriodPart(HOUR, since, first_day), PeriodPart(DAY, first_day, last_day), PeriodPart(HOUR, last_day, until)]
 
 
 def _add(found: dict[tuple[str, Outcome, str], EndFigures], one: EndFigures) -> None:

@@ -16,13 +16,15 @@ from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.handlers.checks import check_aware, check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.figures import (
-    ALL_TIME,
+    ALL_TYPES,
     BOUNDS,
     FAILURES,
     HOUR,
     KEPT_HOURS,
     DurationFigures,
     EndFigures,
+    FigureSum,
+    ListHours,
     SumErrors,
     SumFigures,
     hour_of,
@@ -39,6 +41,7 @@ F = TypeVar("F", EndFigures, DurationFigures)
 _MOST_JOBS_COUNTED: Final = 10_000
 _MOST_ERRORS: Final = 1000  # of one answer
 _OCTAVE: Final = 4  # buckets
+_NOTHING: Final = FigureSum((), ())
 _COUNTED: Final = (Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.DEAD, Status.CANCELLED)
 
 
@@ -252,7 +255,7 @@ class JobFigures:
 
     async def totals(self) -> tuple[TypeFigures, ...]:
         """The figures of each job type since its first end, those that were pruned included: they only grow."""
-        return await self._types(ALL_TIME, ALL_TIME)
+        return await self._types(None, 0)
 
     async def hours(
         self,
@@ -274,9 +277,9 @@ class JobFigures:
         first, end = self._hours(since, until)
         name = None if type is None else type_name(type)
         engine = await self._flushed()
-        found = await engine.ask(SumFigures(first, end, name, by_hour=True))
+        found = await engine.ask(ListHours(first, end, ALL_TYPES if name is None else name))
         return tuple(
-            HourFigures(*_figures(found.ends.get(hour, ()), found.durations.get(hour, ())), to_datetime(hour), name)
+            HourFigures(*_figures(*found.get(hour, _NOTHING)), to_datetime(hour), name)
             for hour in range(first, end, HOUR)
         )
 
@@ -331,10 +334,10 @@ class JobFigures:
             unclaimed={name: pending for name, pending in strange.items() if pending and registered},
         )
 
-    async def _types(self, first: int, end: int) -> tuple[TypeFigures, ...]:
+    async def _types(self, first: int | None, end: int) -> tuple[TypeFigures, ...]:
         engine = await self._flushed()
         found = await engine.ask(SumFigures(first, end))
-        ends, durations = _by_type(found.ends.get(ALL_TIME, ())), _by_type(found.durations.get(ALL_TIME, ()))
+        ends, durations = _by_type(found.ends), _by_type(found.durations)
         return tuple(TypeFigures(*_figures(ends[name], durations[name]), name) for name in sorted(ends))
 
     async def _flushed(self) -> Engine:

@@ -109,7 +109,7 @@ async def test_expired_documents_are_pruned_some_at_a_time() -> None:
 async def test_figures_are_kept_for_30_days_and_pruned_some_at_a_time() -> None:
     world = World(figures_pruned=[500, 3])
     await world.maintenance().prune()
-    assert world.figure_prunes == [PruneFigures(to_micros(world.clock.time) - 30 * 86400 * 10**6, 500)] * 2
+    assert world.figure_prunes == [PruneFigures(to_micros(world.clock.time) - (30 * 24 + 1) * 3600 * 10**6, 500)] * 2
 
 
 async def test_events_are_kept_for_a_time(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.figures import (
-    ALL_TIME,
+    ALL_TYPES,
     MOST_ERROR_TYPES,
     NO_ERROR,
     OTHER_ERRORS,
@@ -16,10 +16,11 @@ from aiojobs_lite.model.figures import (
     DurationFigures,
     EndFigures,
     ErrorSum,
+    FigureSum,
+    ListHours,
     PruneFigures,
     SumErrors,
     SumFigures,
-    Summed,
 )
 from aiojobs_lite.model.job import Job, Outcome, Status
 from aiojobs_lite.model.overview import BoundedCount, GetOverview, Overview
@@ -28,25 +29,26 @@ from tests.helpers import memory_runners
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases, Rows
 
-Ends = dict[tuple[int, str, Outcome, str], EndFigures]
-Durations = dict[tuple[int, str, Outcome, int], int]
+Ends = dict[tuple[int | None, str, Outcome, str], EndFigures]
+Durations = dict[tuple[int | None, str, Outcome, int], int]
+"""Both by hour; None: of all time."""
 
 
 def add_figures(phases: MemoryPhases, write: AddFigures) -> None:
     """See `AddFigures`."""
     ends, durations = phases.rows.ends, phases.rows.durations
     for one in write.ends:
-        _add(ends, ALL_TIME, one._replace(error_type=NO_ERROR))
+        _add(ends, None, one._replace(error_type=NO_ERROR))
         known = {key[3] for key in ends if key[:2] == (write.hour, one.type)} - {NO_ERROR, OTHER_ERRORS}
         has_name = one.error_type in known | {NO_ERROR} or len(known) < MOST_ERROR_TYPES
         _add(ends, write.hour, one if has_name else one._replace(error_type=OTHER_ERRORS))
     for took in write.durations:
-        for hour in (write.hour, ALL_TIME):
+        for hour in (write.hour, None):
             key = hour, took.type, took.outcome, took.bucket
             durations[key] = durations.get(key, 0) + took.attempts
 
 
-def _add(ends: Ends, hour: int, one: EndFigures) -> None:
+def _add(ends: Ends, hour: int | None, one: EndFigures) -> None:
     key = hour, one.type, one.outcome, one.error_type
     ends[key] = ends[key].plus(one) if key in ends else one
 
@@ -57,43 +59,49 @@ def prune_figures(phases: MemoryPhases, write: PruneFigures) -> int:
 
 
 def _prune(of_kind: dict[Any, Any], write: PruneFigures) -> int:
-    old = sorted(key for key in of_kind if ALL_TIME < key[0] < write.before)[: write.limit]
+    old = [key for key in of_kind if key[0] is not None and key[0] < write.before][: write.limit]
     for key in old:
         del of_kind[key]
     return len(old)
 
 
-def sum_figures(rows: Rows, query: SumFigures) -> Summed:
+def sum_figures(rows: Rows, query: SumFigures) -> FigureSum:
     """See `SumFigures`."""
-    ends: dict[int, Ends] = {}
-    durations: dict[int, Counter[tuple[str, Outcome, int]]] = {}
-    for (hour, *_), one in sorted(rows.ends.items()):
-        if _is_asked(query, hour, one.type):
-            _add(ends.setdefault(_period(query, hour), {}), ALL_TIME, one._replace(error_type=NO_ERROR))
-    for (hour, job_type, outcome, bucket), count in rows.durations.items():
-        if _is_asked(query, hour, job_type):
-            durations.setdefault(_period(query, hour), Counter())[job_type, outcome, bucket] += count
-    return Summed(
-        {hour: [of_hour[key] for key in sorted(of_hour)] for hour, of_hour in ends.items()},
-        {hour: [DurationFigures(*key, counts[key]) for key in sorted(counts)] for hour, counts in durations.items()},
-    )
+    hours = {None} if query.since is None else _hours(rows, query.since, query.until)
+    return _sum(rows, hours, None)
 
 
-def _is_asked(query: SumFigures, hour: int, job_type: str) -> bool:
-    is_of_time = hour == ALL_TIME if query.since == ALL_TIME else query.since <= hour < query.until
-    return is_of_time and query.type in {None, job_type}
+def list_hours(rows: Rows, query: ListHours) -> dict[int, FigureSum]:
+    """See `ListHours`."""
+    sums = {hour: _sum(rows, {hour}, query.type) for hour in _hours(rows, query.since, query.until)}
+    return {hour: found for hour, found in sums.items() if found.ends}
 
 
-def _period(query: SumFigures, hour: int) -> int:
-    return hour if query.by_hour else ALL_TIME
+def _hours(rows: Rows, since: int, until: int) -> set[int]:
+    return {key[0] for key in rows.ends if key[0] is not None and since <= key[0] < until}
+
+
+def _sum(rows: Rows, hours: Collection[int | None], job_type: str | None) -> FigureSum:
+    """The sum of some hours: of each type (None), of one, or of all together."""
+    ends: Ends = {}
+    counts: Counter[tuple[str, Outcome, int]] = Counter()
+    for (hour, kind, *_), one in rows.ends.items():
+        if hour in hours and job_type in {None, ALL_TYPES, kind}:
+            _add(ends, None, one._replace(type=kind if job_type is None else job_type, error_type=NO_ERROR))
+    for (hour, kind, outcome, bucket), count in rows.durations.items():
+        if hour in hours and job_type in {None, ALL_TYPES, kind}:
+            counts[kind if job_type is None else job_type, outcome, bucket] += count
+    in_order = sorted(ends.values(), key=lambda one: one[:2])
+    return FigureSum(in_order, [DurationFigures(*key, counts[key]) for key in sorted(counts)])
 
 
 def sum_errors(rows: Rows, query: SumErrors) -> list[ErrorSum]:
     """See `SumErrors`."""
     found: Ends = {}
+    hours = _hours(rows, query.since, query.until)
     for (hour, *_), one in rows.ends.items():
-        if query.since <= hour < query.until and one.error_type != NO_ERROR and query.type in {None, one.type}:
-            _add(found, ALL_TIME, one._replace(outcome=Outcome.FAILED))
+        if hour in hours and one.error_type != NO_ERROR and query.type in {None, one.type}:
+            _add(found, None, one._replace(outcome=Outcome.FAILED))
     sums = [ErrorSum(one.type, *one[2:5], *one[7:]) for one in found.values()]
     return sorted(sums, key=lambda one: (-one.attempts, one.type, one.error_type))[: query.limit]
 
@@ -134,6 +142,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     SumFigures: sum_figures,
+    ListHours: list_hours,
     SumErrors: sum_errors,
     GetOverview: get_overview,
 }

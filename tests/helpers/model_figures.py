@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from aiojobs_lite.model.figures import (
-    ALL_TIME,
+    ALL_TYPES,
     HOUR,
     AddFigures,
     DurationFigures,
     EndFigures,
+    ListHours,
     PruneFigures,
     SumErrors,
     SumFigures,
@@ -34,13 +35,14 @@ ends = st.lists(
 durations = st.lists(
     st.builds(DurationFigures, kinds, st.just(Outcome.SUCCEEDED), st.integers(0, 3), st.integers(1, 3)), max_size=3
 )
-hours = st.integers(-2, 1)
+hours = st.integers(-50, 1)
 
 
 class FigureRules(RuleBasedStateMachine):
     """Figures; a machine gets them with its own."""
 
     twins: Twins
+    pruned = 0
 
     @property
     def now(self) -> int:
@@ -57,11 +59,15 @@ class FigureRules(RuleBasedStateMachine):
 
     @rule(before=hours, limit=st.integers(0, 3), step=steps)
     def prune_figures(self, before: int, limit: int, step: Step) -> None:
-        self.put(PruneFigures(self.now + before * HOUR, limit), step)
+        write = PruneFigures(hour_of(self.now) + before * HOUR, limit)
+        self.pruned = max(self.pruned, write.before)
+        self.put(write, step)
 
-    @rule(view=which_view, since=st.none() | hours, until=hours, kind=st.none() | kinds, by_hour=st.booleans())
-    def ask_for_figures(self, view: int, since: int | None, until: int, kind: str | None, by_hour: bool) -> None:
-        first = ALL_TIME if since is None else hour_of(self.now) + since * HOUR
+    @rule(view=which_view, since=hours, until=hours, kind=st.none() | kinds)
+    def ask_for_figures(self, view: int, since: int, until: int, kind: str | None) -> None:
+        """What begins before that instant may miss more than what was pruned."""
+        first = max(hour_of(self.now) + since * HOUR, self.pruned)
         end = self.now + until * HOUR
-        self.twins.ask(SumFigures(first, end, kind, by_hour), self.twins.views[view])
-        self.twins.ask(SumErrors(max(first, 0), end, kind, 2), self.twins.views[view])
+        questions = SumFigures(None, 0), SumFigures(first, end), SumErrors(first, end, kind, 2)
+        for question in (*questions, ListHours(first, end, kind or ALL_TYPES)):
+            self.twins.ask(question, self.twins.views[view])

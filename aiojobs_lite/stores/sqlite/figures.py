@@ -1,77 +1,109 @@
-"""Figures over all processes: see `model/figures.py`."""
+"""Figures over all processes: see `model/figures.py`.
+
+They stand in rows of hours, of days and of all time, so that a long period is read in a few of them; and of the hours
+once more of all types together.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final
 
 from aiojobs_lite.model.figures import (
-    ALL_TIME,
+    ALL_TYPES,
+    DAY,
+    HOUR,
     NO_ERROR,
+    OF_ALL_TIME,
     AddFigures,
     DurationFigures,
     EndFigures,
     ErrorSum,
+    FigureSum,
+    ListHours,
     PruneFigures,
     SumErrors,
     SumFigures,
-    Summed,
     kept_apart,
-    of_all_time,
+    merged,
+    parts_of,
 )
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
-ENDED_ROW: Final = f"({', '.join('?' * (1 + len(EndFigures._fields)))})"
-DURATION_ROW: Final = f"({', '.join('?' * (1 + len(DurationFigures._fields)))})"
+ENDED_ROW: Final = f"({', '.join('?' * (2 + len(EndFigures._fields)))})"
+DURATION_ROW: Final = f"({', '.join('?' * (2 + len(DurationFigures._fields)))})"
 
 
 def add_figures(transaction: Transaction, write: AddFigures) -> None:
     """See `AddFigures`."""
-    failed = {one.type for one in write.ends if one.error_type != NO_ERROR}
-    known = {
-        job_type: {name for (name,) in transaction.run("error_types_of", (write.hour, job_type))} for job_type in failed
-    }
-    ends = kept_apart(write.ends, known) if failed else write.ends
-    values: list[tuple[Any, ...]] = [(write.hour, *one) for one in ends]
-    transaction.run_all("add_ends", ENDED_ROW, values + [(ALL_TIME, *one) for one in of_all_time(ends)])
-    values = [(hour, *one) for hour in (write.hour, ALL_TIME) for one in write.durations]
-    if values:
-        transaction.run_all("add_durations", DURATION_ROW, values)
+    hour, day, always = (HOUR, write.hour), (DAY, write.hour - write.hour % DAY), OF_ALL_TIME[:2]
+    ends = _kept_apart(transaction, write)
+    together = merged(ends)
+    rows: list[tuple[Any, ...]] = [(*span, *one) for span in (hour, day) for one in ends]
+    rows += [(*always, *one) for one in together]
+    rows += [(*hour, *one) for one in merged(together, ALL_TYPES)]
+    transaction.run_all("add_ends", ENDED_ROW, rows)
+    rows = [(*span, *one) for span in (hour, day, always) for one in write.durations]
+    rows += [(*hour, ALL_TYPES, *one[1:]) for one in write.durations]
+    if rows:
+        transaction.run_all("add_durations", DURATION_ROW, rows)
 
 
 def prune_figures(transaction: Transaction, write: PruneFigures) -> int:
     """See `PruneFigures`."""
-    wanted = {"all_time": ALL_TIME, "before": write.before, "limit": max(write.limit, 0)}
+    wanted = {"hour": HOUR, "day": DAY, "before": write.before, "limit": max(write.limit, 0)}
     return max(transaction.run(query, wanted).rowcount for query in ("prune_ends", "prune_durations"))
 
 
-def sum_figures(connection: sqlite3.Connection, sql: Sql, query: SumFigures) -> Summed:
+def sum_figures(connection: sqlite3.Connection, sql: Sql, query: SumFigures) -> FigureSum:
     """See `SumFigures`."""
-    wanted = {**query._asdict(), "until": _end_of(query), "all_time": ALL_TIME}
-    ends = connection.execute(sql["sum_ends"], wanted).fetchall()
-    durations = connection.execute(sql["sum_durations"], wanted).fetchall()
-    return Summed(
-        {hour: [EndFigures(row[1], Outcome(row[2]), *row[3:]) for row in rows] for hour, rows in _by_hour(ends)},
-        {
-            hour: [DurationFigures(row[1], Outcome(row[2]), *row[3:]) for row in rows]
-            for hour, rows in _by_hour(durations)
-        },
-    )
+    wanted = {"parts": json.dumps(parts_of(query.since, query.until))}
+    ends, durations = [connection.execute(sql[name], wanted).fetchall() for name in ("sum_ends", "sum_durations")]
+    return _sum(ends, durations)
 
 
 def sum_errors(connection: sqlite3.Connection, sql: Sql, query: SumErrors) -> list[ErrorSum]:
     """See `SumErrors`."""
-    return list(map(ErrorSum._make, connection.execute(sql["sum_errors"], query._asdict()).fetchall()))
+    wanted = {"parts": json.dumps(parts_of(query.since, query.until)), "type": query.type, "limit": query.limit}
+    return list(map(ErrorSum._make, connection.execute(sql["sum_errors"], wanted).fetchall()))
 
 
-def _end_of(query: SumFigures) -> int:
-    return ALL_TIME + 1 if query.since == ALL_TIME else query.until
+def list_hours(connection: sqlite3.Connection, sql: Sql, query: ListHours) -> dict[int, FigureSum]:
+    """See `ListHours`."""
+    if query.since >= query.until:
+        return {}
+    wanted = {**query._asdict(), "span": HOUR}
+    ends = _by_hour(connection.execute(sql["ends_of_hours"], wanted).fetchall())
+    durations = _by_hour(connection.execute(sql["durations_of_hours"], wanted).fetchall())
+    return {hour: _sum(ends[hour], durations[hour]) for hour in ends}
 
 
-def _by_hour(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, list[tuple[Any, ...]]]]:
-    return [(hour, list(of_hour)) for hour, of_hour in groupby(rows, itemgetter(0))]
+def _kept_apart(transaction: Transaction, write: AddFigures) -> Iterable[EndFigures]:
+    """What is added, with the error types that the hour can take."""
+    failed = {one.type for one in write.ends if one.error_type != NO_ERROR}
+    if not failed:
+        return write.ends
+    known: dict[str, set[str]] = {}
+    for job_type in failed:
+        wanted = {"span": HOUR, "begin": write.hour, "type": job_type}
+        known[job_type] = {name for (name,) in transaction.run("error_types_of", wanted).fetchall()}
+    return kept_apart(write.ends, known)
+
+
+def _sum(ends: Iterable[tuple[Any, ...]], durations: Iterable[tuple[Any, ...]]) -> FigureSum:
+    return FigureSum(
+        [EndFigures(row[0], Outcome(row[1]), *row[2:]) for row in ends],
+        [DurationFigures(row[0], Outcome(row[1]), *row[2:]) for row in durations],
+    )
+
+
+def _by_hour(rows: Iterable[tuple[Any, ...]]) -> defaultdict[int, list[tuple[Any, ...]]]:
+    found: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for hour, *row in rows:
+        found[hour].append(tuple(row))
+    return found

@@ -1,19 +1,20 @@
--- Figures: how attempts ended, and how long they took, by hour and of all time.
+-- Figures: how attempts ended, and how long they took, by hour and day, and of all time.
 
 -- name: error_types_of
 -- The error types that an hour has of a type.
 SELECT DISTINCT error_type
 FROM aiojobs_ends
-WHERE hour = ?
-    AND type = ?;
+WHERE span = :span
+    AND begin = :begin
+    AND type = :type;
 
 -- name: add_ends
--- Adds attempts that ended to those of their hours.
+-- Adds attempts that ended.
 INSERT INTO aiojobs_ends (
-    hour, type, outcome, error_type, attempts, dead, cancelled, micros, first_at, last_at
+    span, begin, type, outcome, error_type, attempts, dead, cancelled, micros, first_at, last_at
 )
 VALUES {rows}
-ON CONFLICT (hour, type, outcome, error_type) DO UPDATE
+ON CONFLICT (span, begin, type, outcome, error_type) DO UPDATE
 SET
     attempts = attempts + excluded.attempts,
     dead = dead + excluded.dead,
@@ -24,65 +25,115 @@ SET
 
 -- name: add_durations
 -- Adds attempts to those that took as long.
-INSERT INTO aiojobs_durations (hour, type, outcome, bucket, attempts)
+INSERT INTO aiojobs_durations (span, begin, type, outcome, bucket, attempts)
 VALUES {rows}
-ON CONFLICT (hour, type, outcome, bucket) DO UPDATE
+ON CONFLICT (span, begin, type, outcome, bucket) DO UPDATE
 SET attempts = attempts + excluded.attempts;
 
 -- name: prune_ends
--- Deletes those of hours before an instant, but those of all time.
+-- Deletes those of hours and days that began before an instant.
 DELETE FROM aiojobs_ends
-WHERE (hour, type, outcome, error_type) IN (
-    SELECT hour, type, outcome, error_type
+WHERE (span, begin, type, outcome, error_type) IN (
+    SELECT span, begin, type, outcome, error_type
     FROM aiojobs_ends
-    WHERE hour > :all_time
-        AND hour < :before
-    ORDER BY hour, type, outcome, error_type
+    WHERE span IN (:hour, :day)
+        AND begin < :before
     LIMIT :limit
 );
 
 -- name: prune_durations
 -- The same of durations.
 DELETE FROM aiojobs_durations
-WHERE (hour, type, outcome, bucket) IN (
-    SELECT hour, type, outcome, bucket
+WHERE (span, begin, type, outcome, bucket) IN (
+    SELECT span, begin, type, outcome, bucket
     FROM aiojobs_durations
-    WHERE hour > :all_time
-        AND hour < :before
-    ORDER BY hour, type, outcome, bucket
+    WHERE span IN (:hour, :day)
+        AND begin < :before
     LIMIT :limit
 );
 
 -- name: sum_ends
--- How attempts ended in the hours of a period, each hour by itself or all together.
+-- How the attempts of each type ended in a period, which has some parts.
 SELECT
-    iif(:by_hour, hour, :all_time) AS period, type, outcome, '', sum(attempts), sum(dead), sum(cancelled), sum(micros),
-    min(first_at), max(last_at)
-FROM aiojobs_ends
-WHERE hour >= :since
-    AND hour < :until
-    AND (:type IS NULL OR type = :type)
-GROUP BY period, type, outcome
-ORDER BY period, type, outcome;
+    type, outcome, '', sum(attempts), sum(dead), sum(cancelled), sum(micros), min(first_at), max(last_at)
+FROM (
+    SELECT value ->> 0 AS part, value ->> 1 AS since, value ->> 2 AS until
+    FROM json_each(:parts)
+)
+CROSS JOIN aiojobs_ends
+WHERE span = part
+    AND begin >= since
+    AND begin < until
+    AND type <> ''
+GROUP BY type, outcome
+ORDER BY type, outcome;
 
 -- name: sum_durations
 -- How long they took.
-SELECT iif(:by_hour, hour, :all_time) AS period, type, outcome, bucket, sum(attempts)
-FROM aiojobs_durations
-WHERE hour >= :since
-    AND hour < :until
-    AND (:type IS NULL OR type = :type)
-GROUP BY period, type, outcome, bucket
-ORDER BY period, type, outcome, bucket;
+SELECT type, outcome, bucket, sum(attempts)
+FROM (
+    SELECT value ->> 0 AS part, value ->> 1 AS since, value ->> 2 AS until
+    FROM json_each(:parts)
+)
+CROSS JOIN aiojobs_durations
+WHERE span = part
+    AND begin >= since
+    AND begin < until
+    AND type <> ''
+GROUP BY type, outcome, bucket
+ORDER BY type, outcome, bucket;
 
 -- name: sum_errors
--- The errors of the hours of a period, those with the most attempts first.
+-- The errors of a period, which has some parts, those with the most attempts first.
 SELECT type, error_type, sum(attempts) AS failed, sum(dead), min(first_at), max(last_at)
-FROM aiojobs_ends
-WHERE hour >= :since
-    AND hour < :until
+FROM (
+    SELECT value ->> 0 AS part, value ->> 1 AS since, value ->> 2 AS until
+    FROM json_each(:parts)
+)
+CROSS JOIN aiojobs_ends
+WHERE span = part
+    AND begin >= since
+    AND begin < until
     AND error_type <> ''
     AND (:type IS NULL OR type = :type)
 GROUP BY type, error_type
 ORDER BY failed DESC, type, error_type
 LIMIT :limit;
+
+-- name: ends_of_hours
+-- How the attempts of a type ended in each hour of a period.
+WITH RECURSIVE hours AS (
+    SELECT :since AS hour
+    UNION ALL
+    SELECT hour + :span
+    FROM hours
+    WHERE hour + :span < :until
+)
+
+SELECT
+    hour, type, outcome, '', sum(attempts), sum(dead), sum(cancelled), sum(micros), min(first_at), max(last_at)
+FROM hours
+CROSS JOIN aiojobs_ends
+WHERE span = :span
+    AND begin = hour
+    AND type = :type
+GROUP BY hour, type, outcome
+ORDER BY hour, type, outcome;
+
+-- name: durations_of_hours
+-- How long they took.
+WITH RECURSIVE hours AS (
+    SELECT :since AS hour
+    UNION ALL
+    SELECT hour + :span
+    FROM hours
+    WHERE hour + :span < :until
+)
+
+SELECT hour, type, outcome, bucket, attempts
+FROM hours
+CROSS JOIN aiojobs_durations
+WHERE span = :span
+    AND begin = hour
+    AND type = :type
+ORDER BY hour, type, outcome, bucket;

@@ -14,7 +14,7 @@ from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
 from aiojobs_lite.model.events import FindCancelled, FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
-from aiojobs_lite.model.figures import SumErrors, SumFigures
+from aiojobs_lite.model.figures import ListHours, SumErrors, SumFigures
 from aiojobs_lite.model.job import PRIORITIES, Job
 from aiojobs_lite.model.limits import ListLimits, LookAtLane, LookAtMeters
 from aiojobs_lite.model.moments import GetJobs, ListMoments
@@ -55,7 +55,7 @@ from aiojobs_lite.stores.sqlite.documents import get_document, list_documents
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.events import find_events, find_started
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
-from aiojobs_lite.stores.sqlite.figures import sum_errors, sum_figures
+from aiojobs_lite.stores.sqlite.figures import list_hours, sum_errors, sum_figures
 from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane, look_at_meters
 from aiojobs_lite.stores.sqlite.lists import find_ids, find_jobs, is_of_processing
 from aiojobs_lite.stores.sqlite.moments import get_jobs, list_moments
@@ -91,7 +91,9 @@ def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | No
 
 def may_walk(query: Query[Any]) -> bool:
     """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
-    if isinstance(query, ListAhead | ListDead | ListMoments | GetOverview | LookAtMeters | SumErrors | SumFigures):
+    if isinstance(
+        query, ListAhead | ListDead | ListMoments | GetOverview | LookAtMeters | ListHours | SumErrors | SumFigures
+    ):
         return True
     if isinstance(query, FindIds):
         query = query.jobs
@@ -194,6 +196,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     SamplePayloads: sample_payloads,
     GetOverview: get_overview,
     LookAtLane: look_at_lane,
+    ListHours: list_hours,
     SumErrors: sum_errors,
     SumFigures: sum_figures,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_lite.model.figures import (
-    ALL_TIME,
+    ALL_TYPES,
+    DAY,
     HOUR,
     MOST_ERROR_TYPES,
     NO_ERROR,
@@ -14,10 +15,11 @@ from aiojobs_lite.model.figures import (
     DurationFigures,
     EndFigures,
     ErrorSum,
+    FigureSum,
+    ListHours,
     PruneFigures,
     SumErrors,
     SumFigures,
-    Summed,
     hour_of,
 )
 from aiojobs_lite.model.job import Outcome
@@ -58,23 +60,40 @@ class Figures:
         await one(store, added(SECOND, ended(1, micros=1), *more))
         first = [ended(3, micros=8, first_at=NOW - 1, last_at=NOW + 1)]
         second = [ended(1, Outcome.CANCELLED, cancelled=1), ended(4, FAILED, dead=1), ended(1, micros=1)]
-        found = await store.ask(SumFigures(FIRST, SECOND + 1, by_hour=True))
-        assert found.ends == {FIRST: first, SECOND: second}
-        assert found.durations == {FIRST: [took(2, 7), took(1, 9)], SECOND: [took(4, 0, FAILED), took(1, 7)]}
+        assert await store.ask(ListHours(FIRST, SECOND + 1, "a")) == {
+            FIRST: FigureSum(first, [took(2, 7), took(1, 9)]),
+            SECOND: FigureSum(second, [took(4, 0, FAILED), took(1, 7)]),
+        }
         ends = [*second[:2], ended(4, micros=9, first_at=NOW - 1, last_at=NOW + 1)]
-        together = Summed({ALL_TIME: ends}, {ALL_TIME: [took(4, 0, FAILED), took(3, 7), took(1, 9)]})
+        together = FigureSum(ends, [took(4, 0, FAILED), took(3, 7), took(1, 9)])
         assert await store.ask(SumFigures(FIRST, SECOND + 1)) == together
-        assert await store.ask(SumFigures(ALL_TIME, ALL_TIME)) == together
+        assert await store.ask(SumFigures(None, 0)) == together
 
-    async def test_they_are_read_of_a_type_and_of_hours(self, store: Store) -> None:
+    async def test_they_are_read_of_a_type_and_of_all_together(self, store: Store) -> None:
         for number, hour in enumerate((FIRST, SECOND, SECOND + HOUR)):
             of_b = ended(10 + number, job_type="b"), took(10 + number, 1, job_type="b")
             await one(store, added(hour, ended(1 + number), took(1 + number, 1), *of_b))
-        found = await store.ask(SumFigures(SECOND, SECOND + HOUR, "b"))
-        assert found == Summed({ALL_TIME: [ended(11, job_type="b")]}, {ALL_TIME: [took(11, 1, job_type="b")]})
-        assert (await store.ask(SumFigures(SECOND + 1, SECOND + 2 * HOUR))).ends[ALL_TIME][0].attempts == 3
-        assert await store.ask(SumFigures(SECOND, SECOND)) == Summed({}, {})
-        assert (await store.ask(SumFigures(ALL_TIME, 0, "b"))).ends == {ALL_TIME: [ended(33, job_type="b")]}
+        found = await store.ask(ListHours(SECOND, SECOND + HOUR, "b"))
+        assert found == {SECOND: FigureSum([ended(11, job_type="b")], [took(11, 1, job_type="b")])}
+        found = await store.ask(ListHours(SECOND, SECOND + HOUR, ALL_TYPES))
+        assert found == {SECOND: FigureSum([ended(13, job_type=ALL_TYPES)], [took(13, 1, job_type=ALL_TYPES)])}
+        assert await store.ask(ListHours(SECOND, SECOND, ALL_TYPES)) == {}
+        sums = await store.ask(SumFigures(SECOND, SECOND + 2 * HOUR))
+        assert sums == FigureSum([ended(5), ended(23, job_type="b")], [took(5, 1), took(23, 1, job_type="b")])
+        assert await store.ask(SumFigures(SECOND, SECOND)) == FigureSum([], [])
+
+    @pytest.mark.parametrize(("since", "until"), [(0, 100), (5, 77), (0, 3), (20, 30), (24, 48), (23, 49), (60, 60)])
+    async def test_a_period_of_many_hours_has_each_of_them_once(self, store: Store, since: int, until: int) -> None:
+        begin = FIRST - FIRST % DAY
+        writes = [added(begin + n * HOUR, ended(n + 1), ended(1, FAILED, "E"), took(n + 1, 3)) for n in range(100)]
+        await answers(store, *writes)
+        expected, failed = sum(range(since + 1, until + 1)), until - since
+        period = begin + since * HOUR, begin + until * HOUR
+        found = await store.ask(SumFigures(*period))
+        assert [one.attempts for one in found.ends] == ([failed, expected] if failed else [])
+        assert [one.attempts for one in found.durations] == ([expected] if failed else [])
+        errors = await store.ask(SumErrors(*period, None, 9))
+        assert [one.attempts for one in errors] == ([failed] if failed else [])
 
     async def test_errors_are_summed_the_most_first(self, store: Store) -> None:
         ends = ended(2, FAILED, "E", dead=1), ended(3, Outcome.TIMED_OUT, "E"), ended(7), ended(5, FAILED, "D")
@@ -102,11 +121,14 @@ class Figures:
         assert [one.error_type for one in await store.ask(SumErrors(SECOND, SECOND + 1, None, 9))] == ["Z"]
 
     async def test_old_hours_are_pruned_in_steps_and_all_time_stays(self, store: Store) -> None:
-        for hour in (FIRST, SECOND, SECOND + HOUR):
-            buckets = [took(1, bucket) for bucket in range(3)]
-            await one(store, added(hour, ended(3), *buckets))
-        assert [await one(store, PruneFigures(SECOND + HOUR, 4)) for _ in range(3)] == [4, 2, 0]
-        left = await store.ask(SumFigures(0, SECOND + 2 * HOUR, by_hour=True))
-        assert left.ends == {SECOND + HOUR: [ended(3)]}
-        assert list(left.durations) == [SECOND + HOUR]
-        assert (await store.ask(SumFigures(ALL_TIME, 0))).ends == {ALL_TIME: [ended(9)]}
+        hours = [FIRST + number * HOUR for number in range(30)]
+        for hour in hours:
+            await one(store, added(hour, ended(3), *(took(1, bucket) for bucket in range(3))))
+        before, steps = hours[-2], 0
+        while await one(store, PruneFigures(before, 40)) >= 40:
+            steps += 1
+        assert steps >= 2
+        assert await one(store, PruneFigures(before, 40)) == 0
+        assert [*await store.ask(ListHours(FIRST, hours[-1] + 1, "a"))] == hours[-2:]
+        assert (await store.ask(SumFigures(before, hours[-1] + 1))).ends == [ended(6)]
+        assert (await store.ask(SumFigures(None, 0))).ends == [ended(90)]

@@ -239,17 +239,19 @@ CREATE TABLE aiojobs_documents (
 
 -- table aiojobs_durations
 CREATE TABLE aiojobs_durations (
-    hour INTEGER NOT NULL,
+    span INTEGER NOT NULL,
+    begin INTEGER NOT NULL,
     type TEXT NOT NULL CHECK (type < x''),
     outcome TEXT NOT NULL CHECK (outcome < x''),
     bucket INTEGER NOT NULL CHECK (bucket BETWEEN 0 AND 1000),
     attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 9223372036854775807),
-    PRIMARY KEY (hour, type, outcome, bucket)
+    PRIMARY KEY (span, begin, type, outcome, bucket)
 ) WITHOUT ROWID;
 
 -- table aiojobs_ends
 CREATE TABLE aiojobs_ends (
-    hour INTEGER NOT NULL,
+    span INTEGER NOT NULL,
+    begin INTEGER NOT NULL,
     type TEXT NOT NULL CHECK (type < x''),
     outcome TEXT NOT NULL CHECK (outcome < x''),
     error_type TEXT NOT NULL CHECK (error_type < x''),
@@ -259,7 +261,7 @@ CREATE TABLE aiojobs_ends (
     micros INTEGER NOT NULL CHECK (micros BETWEEN 0 AND 9223372036854775807),
     first_at INTEGER NOT NULL CHECK (first_at BETWEEN -62135596800000000 AND 253402300799999999),
     last_at INTEGER NOT NULL CHECK (last_at BETWEEN -62135596800000000 AND 253402300799999999),
-    PRIMARY KEY (hour, type, outcome, error_type)
+    PRIMARY KEY (span, begin, type, outcome, error_type)
 ) WITHOUT ROWID;
 
 -- table aiojobs_events

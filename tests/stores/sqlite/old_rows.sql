@@ -136,10 +136,10 @@ UPDATE aiojobs_attempts SET type = 'stays';
 
 -- schema 14
 INSERT INTO aiojobs_ends (
-    hour, type, outcome, error_type, attempts, dead, cancelled, micros, first_at, last_at
+    span, begin, type, outcome, error_type, attempts, dead, cancelled, micros, first_at, last_at
 )
 VALUES
-    (1699999200000000, 'stays', 'failed', 'ValueError', 2, 1, 0, 3000, 1700000000000000, 1700000000000000),
-    (-4611686018427387904, 'stays', 'failed', '', 2, 1, 0, 3000, 1700000000000000, 1700000000000000);
-INSERT INTO aiojobs_durations (hour, type, outcome, bucket, attempts)
-VALUES (1699999200000000, 'stays', 'failed', 3, 2), (-4611686018427387904, 'stays', 'failed', 3, 2);
+    (3600000000, 1699999200000000, 'stays', 'failed', 'ValueError', 2, 1, 0, 3000, 1700000000000000, 1700000000000000),
+    (0, 0, 'stays', 'failed', '', 2, 1, 0, 3000, 1700000000000000, 1700000000000000);
+INSERT INTO aiojobs_durations (span, begin, type, outcome, bucket, attempts)
+VALUES (3600000000, 1699999200000000, 'stays', 'failed', 3, 2), (0, 0, 'stays', 'failed', 3, 2);

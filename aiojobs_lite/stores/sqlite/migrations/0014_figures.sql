@@ -1,7 +1,9 @@
--- Figures over all processes, by hour, and of all time under an hour before all others: how attempts ended, and how long they took.
+-- Figures over all processes: how attempts ended, and how long they took. "span" is that of an hour or a day, in
+-- microseconds, which begins at "begin"; 0: of all time. A type without a name: all types together.
 
 CREATE TABLE aiojobs_ends (
-    hour INTEGER NOT NULL,
+    span INTEGER NOT NULL,
+    begin INTEGER NOT NULL,
     type TEXT NOT NULL CHECK (type < x''),
     outcome TEXT NOT NULL CHECK (outcome < x''),
     error_type TEXT NOT NULL CHECK (error_type < x''),
@@ -11,15 +13,16 @@ CREATE TABLE aiojobs_ends (
     micros INTEGER NOT NULL CHECK (micros BETWEEN 0 AND 9223372036854775807),
     first_at INTEGER NOT NULL CHECK (first_at BETWEEN -62135596800000000 AND 253402300799999999),
     last_at INTEGER NOT NULL CHECK (last_at BETWEEN -62135596800000000 AND 253402300799999999),
-    PRIMARY KEY (hour, type, outcome, error_type)
+    PRIMARY KEY (span, begin, type, outcome, error_type)
 ) WITHOUT ROWID;
 
 -- "bucket": the number of a bucket of durations.
 CREATE TABLE aiojobs_durations (
-    hour INTEGER NOT NULL,
+    span INTEGER NOT NULL,
+    begin INTEGER NOT NULL,
     type TEXT NOT NULL CHECK (type < x''),
     outcome TEXT NOT NULL CHECK (outcome < x''),
     bucket INTEGER NOT NULL CHECK (bucket BETWEEN 0 AND 1000),
     attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 9223372036854775807),
-    PRIMARY KEY (hour, type, outcome, bucket)
+    PRIMARY KEY (span, begin, type, outcome, bucket)
 ) WITHOUT ROWID;
