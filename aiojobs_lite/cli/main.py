@@ -28,7 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        serve_inngest(options, os.environ)
+        if options.command == "web":
+            from aiojobs_lite.cli.web import serve_dashboard  # noqa: PLC0415  # of the extra
+
+            serve_dashboard(options.database, options.host, options.port, read_only=options.read_only)
+        else:
+            serve_inngest(options, os.environ)
     except (AiojobsError, ModuleNotFoundError) as error:
         sys.stderr.write(f"aiojobs-lite: {error}\n")
         return 1
@@ -55,7 +60,7 @@ def serve_inngest(options: argparse.Namespace, environment: Mapping[str, str]) -
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="aiojobs-lite", description="Durable background jobs on one SQLite file.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     inngest = commands.add_parser(
         "inngest", help="serve the Inngest protocol: apps with an official SDK run their functions on this database",
         epilog=f"Keys are read from the environment: {', '.join(_KEYS.values())}.",
@@ -65,4 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     inngest.add_argument("--dev", action="store_true", help="check no keys, and call apps on this machine")
     inngest.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     inngest.add_argument("--port", type=int, default=_PORT, help="the port to listen on (default: %(default)s)")
+    web = commands.add_parser(
+        "web", help="serve the dashboard of a database",
+        epilog="AIOJOBS_LITE_WEB_PASSWORD in the environment is asked for, of the user admin.",
+    )  # fmt: skip
+    web.add_argument("database", help="the SQLite file, which must be there")
+    web.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    web.add_argument("--port", type=int, default=8290, help="the port to listen on (default: %(default)s)")
+    web.add_argument("--read-only", action="store_true", help="change nothing")
     return parser
