@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -23,10 +25,9 @@ async def show_deliveries(site: Site, asked: Asked) -> Response:
     given = asked.parameters()
     status = given.get("status", "") if given.get("status") in LISTED_STATUSES else ""
     after, wanted = id_in(given.get("after", "")), Status(status) if status else None
-    try:
+    jobs: Sequence[Job] = ()  # nothing delivers here
+    with suppress(UnknownJobType):
         jobs = await site.runner.jobs.list(type=DELIVERY, after=after, limit=DELIVERIES_A_PAGE + 1, status=wanted)
-    except UnknownJobType:  # nothing delivers here
-        jobs = []
     return await site.show(
         asked, "deliveries.html", chosen=status, statuses=LISTED_STATUSES, after=after, type=DELIVERY,
         lines=[_line(site, job) for job in jobs[:DELIVERIES_A_PAGE]],
