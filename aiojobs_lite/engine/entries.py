@@ -25,22 +25,24 @@ class Reply(asyncio.Future[StepRow | None]):
     of one for each. None: it is stored as it was given.
     """
 
-    __slots__ = ("waiter",)
-    waiter: tuple[Callable[[Any], object], contextvars.Context] | None
+    __slots__ = ("context", "goes_on")
+    goes_on: Callable[[Any], object] | None
+    context: contextvars.Context
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None) -> None:
         """Keeps the callback of the task that awaits it."""
-        if self.waiter is None and not self.done():
-            self.waiter = fn, contextvars.copy_context() if context is None else context
+        if self.goes_on is None and not self.done():
+            self.goes_on = fn
+            self.context = contextvars.copy_context() if context is None else context
         else:
             super().add_done_callback(fn, context=context)
 
     def cancel(self, msg: Any | None = None) -> bool:
         """As each future: the callback is called in a turn of its own."""
         is_cancelled = super().cancel(msg)
-        if is_cancelled and self.waiter is not None:
-            (fn, context), self.waiter = self.waiter, None
-            super().add_done_callback(fn, context=context)
+        if is_cancelled and self.goes_on is not None:
+            goes_on, self.goes_on = self.goes_on, None
+            super().add_done_callback(goes_on, context=self.context)
         return is_cancelled
 
 
@@ -64,7 +66,7 @@ class Cohort:
     def add(self, step: NewRan) -> Reply:
         """Takes one more step; returns the answer to come."""
         reply = Reply(loop=self._loop)
-        reply.waiter = None
+        reply.goes_on = None
         self.steps.append(step)
         self._replies.append(reply)
         return reply
@@ -111,10 +113,9 @@ class Cohort:
     def _wake(self, replies: Iterator[Reply]) -> None:
         try:
             for reply in replies:
-                waiter, reply.waiter = reply.waiter, None
-                if waiter is not None:
-                    goes_on, context = waiter
-                    context.run(goes_on, reply)
+                goes_on, reply.goes_on = reply.goes_on, None
+                if goes_on is not None:
+                    reply.context.run(goes_on, reply)
         except BaseException:  # a signal: the others go on all the same
             self._loop.call_soon(self._wake, replies)
             raise

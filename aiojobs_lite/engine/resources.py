@@ -52,6 +52,10 @@ class Resources(Mapping[Any, Any]):
     def __getitem__(self, key: Any) -> Any:
         return self._values[key]
 
+    def get(self, key: Any, default: Any = None) -> Any:
+        """As of each mapping; in one call, since each durable attempt begins with it."""
+        return self._values.get(key, default)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._values)
 
