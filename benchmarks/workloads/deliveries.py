@@ -17,6 +17,7 @@ NAME: Final = "deliveries"
 BESIDE: Final = "deliveries beside a host that hangs"
 MEMORY: Final = "memory of deliveries"
 _UNIT: Final = "deliveries/s"
+_FIRST: Final = 100  # of each side, so that what an application has at its start is there to be frozen
 
 
 def deliveries(plan: Plan) -> Iterator[Figure]:
@@ -31,6 +32,8 @@ def deliveries(plan: Plan) -> Iterator[Figure]:
 def _beside_bare(plan: Plan, port: int, workload: str, *, is_frozen: bool) -> Iterator[Figure]:
     count = plan.jobs(10_000)
     found: dict[tuple[str, Durability], list[Run]] = {}
+    asyncio.run(measured.bare(port, _FIRST))
+    on_new_path(lambda path: asyncio.run(measured.deliver(path, "normal", port, _FIRST)))
     with _frozen(is_frozen):
         for _ in range(plan.rounds):
             for durability in DURABILITIES:
