@@ -31,7 +31,7 @@ def deliveries(plan: Plan) -> Iterator[Figure]:
 def _beside_bare(plan: Plan, port: int, workload: str, *, is_frozen: bool) -> Iterator[Figure]:
     count = plan.jobs(10_000)
     found: dict[tuple[str, Durability], list[Run]] = {}
-    with _frozen(is_frozen):
+    with frozen(is_frozen=is_frozen):
         for _ in range(plan.rounds):
             for durability in DURABILITIES:
                 bare = asyncio.run(measured.bare(port, count))
@@ -46,7 +46,7 @@ def _beside_bare(plan: Plan, port: int, workload: str, *, is_frozen: bool) -> It
 
 
 @contextmanager
-def _frozen(is_frozen: bool) -> Iterator[None]:  # noqa: FBT001
+def frozen(*, is_frozen: bool) -> Iterator[None]:
     """As `docs/guides/performance.md` says: the garbage collector leaves alone what the start has made."""
     gc.collect()
     if is_frozen:
