@@ -12,7 +12,7 @@ from benchmarks.functions import KINDS
 from benchmarks.harness import BARE, DURABILITIES, OURS, Figure
 from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.roster import FUNCTIONS_ROSTER, ROSTER, beside
-from benchmarks.workloads import deliveries
+from benchmarks.workloads import deliveries, inngest
 from benchmarks.workloads.functions import ASLEEP, COHORT
 
 
@@ -90,6 +90,7 @@ def limits(found: Results) -> list[Limit]:
         *_many_types(found),
         *_keys(found),
         *_deliveries(found),
+        *_inngest(found),
         *_functions(found),
         *_functions_asleep(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
@@ -154,6 +155,16 @@ def _deliveries(found: Results) -> list[Limit]:
         Limit("deliveries beside a host that hangs, of the rate without", hanging, 0.9),
         Limit("memory of 20,000 deliveries, MB more than of 2,000", found.median(deliveries.MEMORY), most=5),
     ]
+
+
+def _inngest(found: Results) -> list[Limit]:
+    """Both call the same app by aiohttp, with the same bodies. The bare loop stores nothing, and makes no body."""
+    lines = []
+    for durability in DURABILITIES:
+        bare = found.median(inngest.NAME, durability, who=deliveries.BARE_AIOHTTP)
+        calls = found.median(inngest.NAME, durability) / bare
+        lines.append(Limit(f"calls of {inngest.NAME}, {durability}, of bare aiohttp", calls, 0.5))
+    return lines
 
 
 def _functions(found: Results) -> list[Limit]:

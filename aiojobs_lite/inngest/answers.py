@@ -238,27 +238,31 @@ def operation_of(text: str) -> SdkOperation:
     Raises:
         ValueError: If it is none.
     """
-    found = raw_json.members(text)
-    op, hashed = _load(found, "op"), _load(found, "id")
+    found = raw_json.parts(text)
+    op, hashed = _value(found, "op"), _value(found, "id")
     if not isinstance(op, str) or not (op in _RUN_OPS or ids.is_hash(hashed)):
         raise ValueError("an operation has an op, and that of a step an id")
-    name, opts, timing = _load(found, "name"), _load(found, "opts"), _load(found, "timing")
-    error = found.get("error", "null")
+    name, opts, error, data = _value(found, "name"), _value(found, "opts"), found.get("error"), found.get("data")
     return SdkOperation(
-        op, _text(hashed), _text(name), _text(_load(found, "displayName")) or _text(name) or _userland(found),
-        opts if isinstance(opts, dict) else {}, found.get("data"),
-        None if error == "null" else error_object(raw_json.members(error) if error.startswith("{") else {}),
-        _seconds(timing),
+        op, _text(hashed), _text(name), _text(_value(found, "displayName")) or _text(name) or _userland(found),
+        opts if isinstance(opts, dict) else {}, None if data is None else data.text,
+        None if error is None or error.value is None else error_object(_members_of(error)),
+        _seconds(_value(found, "timing")),
     )  # fmt: skip
 
 
-def _load(found: Mapping[str, str], name: str) -> Any:
-    return raw_json.load_value(found.get(name, "null"))
+def _value(found: Mapping[str, raw_json.Part], name: str) -> Any:
+    part = found.get(name)
+    return None if part is None else part.value
 
 
-def _userland(found: Mapping[str, str]) -> str:
+def _members_of(part: raw_json.Part) -> dict[str, str]:
+    return raw_json.members(part.text) if isinstance(part.value, dict) else {}
+
+
+def _userland(found: Mapping[str, raw_json.Part]) -> str:
     """The id of a step in the code, as its name for people."""
-    given = _load(found, "userland")
+    given = _value(found, "userland")
     return _text(given.get("id")) if isinstance(given, dict) else ""
 
 

@@ -6,10 +6,11 @@ The body is put together of the texts that are stored. In cloud mode its one for
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit, urlunsplit
 
 from aiojobs_lite.durable.driver import DriverCall
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest
@@ -29,6 +30,7 @@ UNKNOWN_VERSION: Final = -1
 SIGNAL_EVENT: Final = "inngest/signal"
 """The event of the library that stands for a signal."""
 
+_SMALL_PAYLOAD_CHARS: Final = 4_096
 _DISCOVER: Final = "step"  # the target of a call that asks what is next
 _NULL: Final = "null"
 _TIMEOUT: Final = "timeout"
@@ -132,10 +134,15 @@ def make_call(call: DriverCall, target: Target, parts: CallParts, settings: Call
 
 def url_of(target: Target, step: str) -> str:
     """The URL of a function and of a step; that of the app may have a query of its own."""
+    return f"{_url_without_step(target)}{quote_plus(step)}"
+
+
+@lru_cache(maxsize=1024)
+def _url_without_step(target: Target) -> str:
     scheme, host, path, query, _ = urlsplit(target.url)
     given = parse_qsl(query, keep_blank_values=True)
     kept = [(name, value) for name, value in given if name not in {"fnId", "stepId"}]
-    return urlunsplit((scheme, host, path, urlencode([*kept, ("fnId", target.id), ("stepId", step)]), ""))
+    return urlunsplit((scheme, host, path, urlencode([*kept, ("fnId", target.id), ("stepId", "")]), ""))
 
 
 def job_id(call: DriverCall, run: str) -> str:
@@ -149,11 +156,18 @@ def event_texts(payload: str) -> list[str]:
     Raises:
         ValueError: If the payload has none.
     """
+    return list(_small_event_texts(payload) if len(payload) <= _SMALL_PAYLOAD_CHARS else _event_texts(payload))
+
+
+def _event_texts(payload: str) -> Sequence[str]:
     given = raw_json.members(payload)
     memos = raw_json.items(given["events"]) if "events" in given else [given.get("event", "")]
     if not memos:
         raise ValueError("it has no event")
     return [event_text(memo) for memo in memos]
+
+
+_small_event_texts = lru_cache(maxsize=512)(_event_texts)  # each call of a run has them
 
 
 def step_texts(rows: Iterable[StepRow], errors: Mapping[str, str] = {}) -> dict[str, str]:

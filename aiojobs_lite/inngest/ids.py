@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 import zlib
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from aiojobs_lite.errors import InvalidOption
@@ -26,6 +27,8 @@ BOOKKEEPING: Final = "~"
 """Begins the names of operations that are the driver's own: no SDK is given them."""
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
+_PAIRS: Final = tuple([first + second for first in _ALPHABET for second in _ALPHABET])
+_SHIFTS: Final = range(120, -1, -10)
 _ULID: Final = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
 _BITS: Final = 5
 _NUMBER_BITS: Final = 64
@@ -45,7 +48,7 @@ _REPEATED: Final = "#"  # which counts names elsewhere
 def ulid(millis: int, rest: int) -> str:
     """A ULID of an instant in milliseconds and 80 further bits."""
     number = ((millis & (1 << 48) - 1) << _RANDOM_BITS) | (rest & (1 << _RANDOM_BITS) - 1)
-    return "".join([_ALPHABET[number >> shift & 31] for shift in range(125, -1, -_BITS)])
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def fresh(millis: int) -> str:
@@ -53,6 +56,7 @@ def fresh(millis: int) -> str:
     return ulid(millis, secrets.randbits(_RANDOM_BITS))
 
 
+@lru_cache(maxsize=4096)
 def run_id(created_at: int, job: int) -> str:
     """The id of a run.
 
@@ -118,7 +122,7 @@ class Item(NamedTuple):
 
 def item_id(claimed: Claimed) -> str:
     """The attempt as opaque text, which SDKs give back."""
-    text = json.dumps([claimed.id, claimed.attempt, claimed.owner], separators=(",", ":"))
+    text = f"[{claimed.id},{claimed.attempt},{json.dumps(claimed.owner)}]"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from itertools import accumulate
 from json.encoder import encode_basestring_ascii
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from aiojobs_lite.sizes import LARGEST_VALUE_BYTES
 
@@ -22,6 +21,18 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _TEXT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKETS: Final = re.compile(r"[\[\]{}]")
 _DEPTHS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+class Part(NamedTuple):
+    """A value of an object.
+
+    Attributes:
+        value: The value.
+        text: The same as it was written.
+    """
+
+    value: Any
+    text: str
 
 
 def load_value(text: str) -> Any:
@@ -53,21 +64,28 @@ def members(text: str) -> dict[str, str]:
     Raises:
         ValueError: If the text is no object, or has one name twice.
     """
-    _check_depth(text)
-    found: dict[str, str] = {}
+    return {name: one.text for name, one in parts(text).items()}
 
-    def member(at: int) -> int:
+
+def parts(text: str) -> dict[str, Part]:
+    """The values of a JSON object by their names, each as it is and as text.
+
+    Raises:
+        ValueError: If the text is no object, or has one name twice.
+    """
+    _check_depth(text)
+    found: dict[str, Part] = {}
+    at = _first(text, "{", "}")
+    while at:
         if not text.startswith('"', at):
             raise ValueError("a member of an object has no name")
         name, at = _decoded(text, at)
         at = _past(text, at, ":")
-        _, end = _decoded(text, at)
+        value, end = _decoded(text, at)
         if name in found:
             raise ValueError(f"an object has the name {name!r} twice")
-        found[name] = text[at:end]
-        return end
-
-    _each(text, "{", "}", member)
+        found[name] = Part(value, text[at:end])
+        at = _next(text, end, "}")
     return found
 
 
@@ -79,13 +97,11 @@ def items(text: str) -> list[str]:
     """
     _check_depth(text)
     found: list[str] = []
-
-    def item(at: int) -> int:
+    at = _first(text, "[", "]")
+    while at:
         _, end = _decoded(text, at)
         found.append(text[at:end])
-        return end
-
-    _each(text, "[", "]", item)
+        at = _next(text, end, "]")
     return found
 
 
@@ -94,18 +110,27 @@ def object_of(parts: dict[str, str]) -> str:
     return "{" + ",".join([f"{encode_basestring_ascii(name)}:{value}" for name, value in parts.items()]) + "}"
 
 
-def _each(text: str, opening: str, closing: str, part: Callable[[int], int]) -> None:
-    """Calls with the place of each part of a list or an object, which returns the end of it."""
+def _first(text: str, opening: str, closing: str) -> int:
+    """The place of the first part of a list or an object; 0: it has none."""
     at = _past(text, _skip(text, 0), opening)
     if text.startswith(closing, at):
-        end = at + 1
-    else:
-        at = _skip(text, part(at))
-        while text.startswith(",", at):
-            at = _skip(text, part(_skip(text, at + 1)))
-        if not text.startswith(closing, at):
-            raise ValueError(f"{closing!r} is missing at character {at}")
-        end = at + 1
+        _check_end(text, at + 1)
+        return 0
+    return at
+
+
+def _next(text: str, at: int, closing: str) -> int:
+    """The place of the part behind one that ends here; 0: it was the last one."""
+    at = _skip(text, at)
+    if text.startswith(",", at):
+        return _skip(text, at + 1)
+    if not text.startswith(closing, at):
+        raise ValueError(f"{closing!r} is missing at character {at}")
+    _check_end(text, at + 1)
+    return 0
+
+
+def _check_end(text: str, end: int) -> None:
     if _skip(text, end) != len(text):
         raise ValueError(f"there is more behind the value, at character {end}")
 
@@ -118,6 +143,8 @@ def _decoded(text: str, at: int) -> tuple[Any, int]:
 
 
 def _skip(text: str, at: int) -> int:
+    if text[at : at + 1] > " ":  # nearly always
+        return at
     found = _SPACE.match(text, at)
     return at if found is None else found.end()
 

@@ -34,7 +34,7 @@ def _beside_bare(plan: Plan, port: int, workload: str, *, is_frozen: bool) -> It
     found: dict[tuple[str, Durability], list[Run]] = {}
     asyncio.run(measured.bare(port, _FIRST))
     on_new_path(lambda path: asyncio.run(measured.deliver(path, "normal", port, _FIRST)))
-    with _frozen(is_frozen):
+    with frozen(is_frozen=is_frozen):
         for _ in range(plan.rounds):
             for durability in DURABILITIES:
                 bare = asyncio.run(measured.bare(port, count))
@@ -49,7 +49,7 @@ def _beside_bare(plan: Plan, port: int, workload: str, *, is_frozen: bool) -> It
 
 
 @contextmanager
-def _frozen(is_frozen: bool) -> Iterator[None]:  # noqa: FBT001
+def frozen(*, is_frozen: bool) -> Iterator[None]:
     """As `docs/guides/performance.md` says: the garbage collector leaves alone what the start has made."""
     gc.collect()
     if is_frozen:
