@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.durable.driver import DriverCall
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest
 from aiojobs_lite.inngest import ids, raw_json
@@ -143,8 +144,12 @@ def job_id(call: DriverCall, run: str) -> str:
     return f"{run}-{len(call.ended)}" if call.target is None else f"{run}-{ids.step_hash_of(call.target)}"
 
 
-def event_texts(payload: str) -> list[str]:
+def event_texts(payload: str, tick: int | None = None) -> list[str]:
     """The events of a run, as an SDK sees them, of the payload of its job: `{"event": memo}` or `{"events": [...]}`.
+
+    Args:
+        payload: The payload.
+        tick: The instant, in microseconds, of the schedule that made the job: its one event has it, and its id is that.
 
     Raises:
         ValueError: If the payload has none.
@@ -153,7 +158,11 @@ def event_texts(payload: str) -> list[str]:
     memos = raw_json.items(given["events"]) if "events" in given else [given.get("event", "")]
     if not memos:
         raise ValueError("it has no event")
-    return [event_text(memo) for memo in memos]
+    events = [event_text(memo) for memo in memos]
+    if tick is None:
+        return events
+    at = {"id": json.dumps(to_datetime(tick).isoformat()), "ts": str(tick // 1_000)}
+    return [raw_json.object_of(raw_json.members(event) | at) for event in events]
 
 
 def step_texts(rows: Iterable[StepRow], errors: Mapping[str, str] = {}) -> dict[str, str]:

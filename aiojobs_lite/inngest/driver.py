@@ -36,6 +36,7 @@ from aiojobs_lite.inngest.call import (
 )
 from aiojobs_lite.inngest.conditions import find_unfit, open_again
 from aiojobs_lite.inngest.operations import (
+    DEFERRED,
     GATEWAYS,
     RETURNED_NOTE,
     VERSION_NOTE,
@@ -49,6 +50,7 @@ from aiojobs_lite.inngest.operations import (
     requested,
 )
 from aiojobs_lite.inngest.run_errors import AskStore, errors_of_children
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
 
@@ -61,6 +63,7 @@ LARGEST_APP_ANSWER_BYTES: Final = LARGEST_CALL_BYTES + 256 * 1024
 _CALLED_EACH: Final = 1  # the version in which a call comes whenever a step of several has ended
 _CLOCK: Final = SystemClock()  # signatures, and dates in answers, are of the real time of the app
 _NO_ANSWER: Final = "AppUnreachable"
+_log = get_log("inngest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class HttpDriver:
         if RETURNED_NOTE in call.notes:
             return RunReturned(call.notes[RETURNED_NOTE])
         try:
-            events = event_texts(call.run.payload)
+            events = event_texts(call.run.payload, call.run.tick)
             unfit = find_unfit(call.ended, call.notes, events[0])
             opened, raced = open_again(call.ended, unfit, call.waiting)
             if opened and call.target is None:
@@ -169,6 +172,9 @@ class HttpDriver:
     async def _made(self, found: Sequence[SdkOperation], answering: Answering) -> list[Operation]:
         """The operations of a run that an answer has; the requests of the server side by side, when the rest is fit."""
         helpers = self._settings.helpers
+        ignored = sum(one.op in DEFERRED for one in found)
+        if ignored:
+            _log.warning("%d deferred runs of job %s are not supported, and ignored", ignored, answering.job)
         made: list[Operation] = []
         for one in found:
             made += await operations_of(one, answering, helpers)
