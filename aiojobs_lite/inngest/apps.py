@@ -44,7 +44,7 @@ class Apps:
         runner: Runs the functions.
         settings: Which apps may register.
         flow: What their functions have alike.
-        driver_of: Makes the driver of a function.
+        driver_of: Makes the driver of a function of an app.
         now: Gives the present instant, in microseconds.
         cancellers: Cancel runs by events.
 
@@ -57,7 +57,7 @@ class Apps:
         runner: JobRunner,
         settings: InngestSettings,
         flow: FlowSettings,
-        driver_of: Callable[[FunctionConfig], Driver],
+        driver_of: Callable[[FunctionConfig, str], Driver],
         now: Callable[[], int],
         cancellers: Cancellers,
     ) -> None:
@@ -185,7 +185,7 @@ class Apps:
             return False
 
     def _made(self, config: FunctionConfig, app: str) -> JobType[..., Any]:
-        return job_type_of(config, self._driver_of(config), self._flow, app)
+        return job_type_of(config, self._driver_of(config, app), self._flow, app)
 
     async def _join(
         self, app: str, configs: Sequence[FunctionConfig], types: Mapping[str, JobType[..., Any]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiojobs_lite.clock import SystemClock
@@ -49,6 +49,7 @@ from aiojobs_lite.inngest.operations import (
     operations_of,
     requested,
 )
+from aiojobs_lite.inngest.pace import Pace
 from aiojobs_lite.inngest.run_errors import AskStore, errors_of_children
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.steps import StepRow
@@ -75,6 +76,7 @@ class DriverSettings:
         helpers: Carry out what the driver does not by itself.
         now: Gives the present instant, in microseconds.
         ask: Asks the store for runs.
+        pace: How fast answers of the app are read.
         timeout: Seconds that an app may take to answer.
         verifies: Whether answers have to be signed.
     """
@@ -83,6 +85,7 @@ class DriverSettings:
     helpers: Helpers
     now: Callable[[], int]
     ask: AskStore
+    pace: Pace = field(default_factory=Pace)
     timeout: float = LONGEST_CALL_S
     verifies: bool = False
 
@@ -134,10 +137,16 @@ class HttpDriver:
     async def _answer(self, made: AppCall) -> NextOperations | Returned | Failed:
         settings = self._settings
         request = HttpRequest("POST", made.url, made.headers, made.body, settings.timeout, LARGEST_APP_ANSWER_BYTES)
+        await settings.pace.rest()
         try:
             came = await self._session.ask(request)
         except NoAnswer as error:
             return Failed(failure_of(_NO_ANSWER, str(error)), Verdict(Wish.AGAIN))
+        async with settings.pace.reading(len(came.body)):
+            return self._read(came)
+
+    def _read(self, came: HttpAnswer) -> NextOperations | Returned | Failed:
+        settings = self._settings
         if came.is_body_cut or came.are_headers_cut:
             problem = f"the answer of the app has more than {LARGEST_APP_ANSWER_BYTES:,} bytes, or too many headers"
             return Failed(failure_of("AnswerTooLarge", problem), Verdict(Wish.NEVER, "AnswerTooLarge"))

@@ -11,6 +11,7 @@ from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.errors import AiojobsError, RunnerNotStarted, StoreUnavailable
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest, HttpSession, NoAnswer, open_session
 from aiojobs_lite.inngest.apps import Apps
+from aiojobs_lite.inngest.pace import Pace
 from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.queries import Query
@@ -51,6 +52,7 @@ class Hub:
         self.runner = runner
         self.settings = settings
         self._session: HttpSession | None = None
+        self._paces: dict[str, Pace] = {}  # by app
 
     @property
     def session(self) -> HttpSession:
@@ -74,6 +76,10 @@ class Hub:
         if found is None:
             raise RunnerNotStarted
         return found
+
+    def pace_of(self, app: str) -> Pace:
+        """How fast the answers of an app are read."""
+        return self._paces.setdefault(app, Pace())
 
     def now(self) -> int:
         """The present instant, in microseconds."""

@@ -49,7 +49,9 @@ REGISTRATIONS: Final[dict[str, tuple[Any, str]]] = {
     "an id with NUL": ([function("evil\0")], "printable"),
     "an id from right to left": ([function("evil\u202e")], "printable"),
     "an expression of 64 KiB": (triggered(event="x", expression="a" * 65_536), "an expression"),
-    "an expression of 4,000 brackets": (triggered(event="x", expression=f"{'(' * 4_000}1{')' * 4_000}"), "an expression"),
+    "an expression of 4,000 brackets": (
+        triggered(event="x", expression=f"{'(' * 4_000}1{')' * 4_000}"), "an expression",
+    ),
     "a pattern that takes for ever": (triggered(event="x", expression=r"event.data.a.matches('(a)\\1')"), "RE2"),
     "a pattern of a million parts": (
         triggered(event="x", expression="event.data.a.matches('((a{1,100}){1,100}){1,100}')"), "RE2",

@@ -75,13 +75,12 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
     return application(hub)
 
 
-def _driver(hub: Hub, call: CallSettings, config: FunctionConfig) -> HttpDriver:
+def _driver(hub: Hub, call: CallSettings, config: FunctionConfig, app: str) -> HttpDriver:
     hosts, timeout = hub.settings.gateway, hub.settings.timeout
     functions = Invocables(hub.apps, hub.runner.durables.children, hub.settings.invocable)
     helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None)
-    return HttpDriver(
-        Target(config.id, config.url), hub, DriverSettings(call, helpers, hub.now, hub.ask_store, timeout)
-    )
+    settings = DriverSettings(call, helpers, hub.now, hub.ask_store, hub.pace_of(app), timeout)
+    return HttpDriver(Target(config.id, config.url), hub, settings)
 
 
 def application(hub: Hub) -> AsgiApp:

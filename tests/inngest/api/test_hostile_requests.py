@@ -65,7 +65,9 @@ def signals(body: str, status: int, words: str) -> Attack:
 
 ATTACKS: Final = {
     "event, 100,000 lists in each other": event(DEEP, 400, "nested more than 100 deep"),
-    "event, data that no call could hold": event(f'{{"name":"x","data":{{"a":{"[" * 120 + "]" * 120}}}}}', 400, "100 deep"),
+    "event, data that no call could hold": event(
+        f'{{"name":"x","data":{{"a":{"[" * 120 + "]" * 120}}}}}', 400, "100 deep"
+    ),
     "event, NaN": event('{"name":"x","data":{"a":NaN}}', 400, "NaN is no JSON"),
     "event, infinite": event('{"name":"x","data":{"a":1e400}}', 400, "no double can hold"),
     "event, 10,000 digits": event(f'{{"name":"x","data":{{"a":{"9" * 10_000}}}}}', 400, "4300 digits"),
