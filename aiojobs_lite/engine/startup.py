@@ -79,7 +79,8 @@ class Startup:
         self._parts.pauses.look()
         for fact in limits_changed(found, applied.answers[-1]) if limits else ():
             self._bus.publish(fact)
-        if self._bus.is_watched(TypesUnclaimed) and (strange := await self._unclaimed()):
+        is_reported = self._bus.is_watched(TypesUnclaimed) and not self._registry.is_partial
+        if is_reported and (strange := await self._unclaimed()):
             self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
 
     async def begin(self, group: TaskGroup) -> None:

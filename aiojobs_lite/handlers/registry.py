@@ -25,10 +25,12 @@ class Registry:
 
     Attributes:
         limits: The concurrency of every job type, or None, by name.
+        is_partial: Whether more join soon after the start.
     """
 
     def __init__(self, advice: str | None = None) -> None:
         self._advice = advice
+        self.is_partial = False
         self._types: dict[str, JobType[..., Any]] = {}
         self._limits: dict[str, int | None] = {}
         self._by_key: dict[str, StoredLimit] = {}

@@ -27,6 +27,10 @@ LEAST_APP_WAIT_S: Final = 1.0
 LONGEST_APP_WAIT_S: Final = 86_400.0
 """What the header `retry-after` of an app is clipped to."""
 
+MOST_OPERATIONS: Final = 2_000
+"""Operations of one answer, and of one checkpoint."""
+
+_LONGEST_TIMING_NS: Final = 10**17  # three years
 _SDK: Final = "x-inngest-sdk"
 _VERSION: Final = "x-inngest-req-version"
 _NO_RETRY: Final = "x-inngest-no-retry"
@@ -116,6 +120,7 @@ def read_answer(status: int, headers: Iterable[tuple[str, str]], body: str, now:
         now: The present instant in microseconds, for a `retry-after` that is a date.
     """
     by_name: dict[str, str] = {}
+    body = raw_json.whole(body)
     for name, value in headers:
         by_name.setdefault(name.lower(), value.strip())
     if status == 201:
@@ -132,7 +137,7 @@ def read_answer(status: int, headers: Iterable[tuple[str, str]], body: str, now:
         if status == 206:
             may_have_stored = _OF_NO_CHECKPOINTS.match(by_name[_SDK]) is None
             said = verdict_of(by_name, now, _ERROR)
-            return NextOperations(_operations(body), _version(by_name), said, may_have_stored)
+            return NextOperations(operations_in(body), _version(by_name), said, may_have_stored)
         if status == 200:
             return Returned(raw_json.check(body) if body.strip() else "null")
     except ValueError as error:
@@ -184,7 +189,7 @@ def _unwrap(body: str, headers: dict[str, str]) -> tuple[int, str]:
         raise ValueError("its status is a number other than 201, and its headers are an object")
     headers |= {name.lower(): _text(value).strip() for name, value in (given or {}).items()}
     text = inner.get("body", "null")
-    return status, raw_json.load_value(text) if text.startswith('"') else text
+    return status, raw_json.whole(raw_json.load_value(text)) if text.startswith('"') else text
 
 
 def _failed(status: int, headers: Mapping[str, str], body: str, now: int) -> Failed:
@@ -223,9 +228,16 @@ def error_object(inner: Mapping[str, str]) -> str:
     return raw_json.object_of({field: kept[field] for field in _ERROR_FIELDS if field in kept})
 
 
-def _operations(body: str) -> tuple[SdkOperation, ...]:
+def operations_in(body: str) -> tuple[SdkOperation, ...]:
+    """The operations of a list, as an answer or a checkpoint has it; of old SDKs, a single one.
+
+    Raises:
+        ValueError: If it is none, or has too many.
+    """
     text = body.strip(" \t\n\r")
     parts = [text] if text.startswith("{") else raw_json.items(text)
+    if len(parts) > MOST_OPERATIONS:
+        raise ValueError(f"it has {len(parts):,} operations, at most {MOST_OPERATIONS:,} are read")
     return tuple([operation_of(part) for part in parts])
 
 
@@ -268,7 +280,9 @@ def _userland(found: Mapping[str, raw_json.Part]) -> str:
 
 def _seconds(timing: object) -> float | None:
     length = timing.get("b") if isinstance(timing, dict) else None
-    return length / _NANOSECONDS if isinstance(length, int | float) and length >= 0 else None
+    if not isinstance(length, int | float) or not 0 <= length <= _LONGEST_TIMING_NS:
+        return None
+    return length / _NANOSECONDS
 
 
 def _version(headers: Mapping[str, str]) -> int | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiojobs_lite.durable.driver import Driver
-from aiojobs_lite.errors import InvalidOption, ScheduleNotFound
+from aiojobs_lite.errors import AiojobsError, ConfigurationError, InvalidOption, PayloadTooLarge, ScheduleNotFound
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.urls import host_of
+from aiojobs_lite.http.addresses import is_public
 from aiojobs_lite.inngest.cancellers import Cancellers
 from aiojobs_lite.inngest.flow import FlowSettings, job_type_of, payload_of
 from aiojobs_lite.inngest.functions import FunctionConfig, read_function, read_functions
@@ -22,7 +24,10 @@ from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.sizes import LARGEST_DOCUMENT_BYTES
+from aiojobs_lite.telemetry.wording import named
 
+T = TypeVar("T")
 _log = get_log("inngest")
 _APP: Final = "inngest.app"
 _FUNCTION: Final = "inngest.function"
@@ -39,7 +44,7 @@ class Apps:
         runner: Runs the functions.
         settings: Which apps may register.
         flow: What their functions have alike.
-        driver_of: Makes the driver of a function.
+        driver_of: Makes the driver of a function of an app.
         now: Gives the present instant, in microseconds.
         cancellers: Cancel runs by events.
 
@@ -52,7 +57,7 @@ class Apps:
         runner: JobRunner,
         settings: InngestSettings,
         flow: FlowSettings,
-        driver_of: Callable[[FunctionConfig], Driver],
+        driver_of: Callable[[FunctionConfig, str], Driver],
         now: Callable[[], int],
         cancellers: Cancellers,
     ) -> None:
@@ -63,10 +68,16 @@ class Apps:
         self._now = now
         self._cancellers = cancellers
         self._types: dict[str, JobType[..., Any]] = {}  # of the functions, by id
+        self._registered: dict[str, tuple[str, int]] = {}  # the registration of an app, and the version of its document
         self._versions: dict[str, int] = {}  # of the documents of the apps, as far as they were read
         self._of_app: dict[str, tuple[str, ...]] = {}
         self._lock = asyncio.Lock()
         self.functions: dict[str, FunctionConfig] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no app is known."""
+        return not self._of_app
 
     async def register(self, body: object) -> bool:
         """Takes a registration: the whole set of functions of an app. Those that it has no more are left.
@@ -81,31 +92,45 @@ class Apps:
         app = given.get("appName")
         if not isinstance(app, str) or not app or len(app) > _LONGEST_APP_CHARS or not app.isprintable():
             raise InvalidOption("appName", app, f"the name of the app, 1 to {_LONGEST_APP_CHARS} printable characters")
-        configs = read_functions(given.get("functions") or [])
+        registered = _hash(body)
+        before = await self._runner.documents.get(_APP, app)
+        if before is not None and self._registered.get(app) == (registered, before.version):
+            return False  # nearly always: each app says it all again and again
+        configs, types = list[FunctionConfig](), dict[str, JobType[..., Any]]()
+        async for config in _breathing(read_functions(given.get("functions") or [])):
+            await self._check(app, config)
+            configs.append(config)
+            types[config.id] = self._made(config, app)
+        document = {"url": given.get("url"), "sdk": given.get("sdk"), "functions": _digest(configs)}
+        _check_size("registration", document)
         async with self._lock:
-            await self._check(app, configs)
-            types = {config.id: self._made(config) for config in configs}
-            document = {"url": given.get("url"), "sdk": given.get("sdk"), "functions": _digest(configs)}
             before = await self._runner.documents.get(_APP, app)
-            if before is not None and before.body == document and self._versions.get(app) == before.version:
-                return False
-            for config in configs:
-                await self._runner.documents.put(_FUNCTION, config.id, {"app": app, "config": dict(config.given)})
+            await self._join(app, configs, types)
+            async for config in _breathing(configs):
+                await self._runner.documents.put(_FUNCTION, config.id, _document(app, config))
             stored = await self._runner.documents.put(_APP, app, document)
             for name in set() if before is None else set(before.body["functions"]).difference(types):
                 await self._runner.documents.delete(_FUNCTION, name)  # another app may have the id from now on
-            await self._join(app, configs, types)
             if stored is not None:
                 self._versions[app] = stored.version
-            _log.info("app %s is registered: %s", app, ", ".join(types) or "no functions")
+                self._registered[app] = registered, stored.version
+            _log.info("app %s is registered: %s", app, named("function", list(types)))
             return before is None or before.body["functions"] != document["functions"]
 
     def invoked(self, function_id: str, memo: str) -> Candidate | None:
-        """The job of a function that another one invokes; None: there is no such function."""
+        """The job of a function that another one invokes; None: there is no such function.
+
+        Raises:
+            PayloadTooLarge: If the event is too large for it.
+        """
         config, job_type = self.functions.get(function_id), self._types.get(function_id)
         if config is None or job_type is None:
             return None
-        return job_type.how.candidate(job_type.how.row(job_type, payload_of(config, memo), self._now()))
+        payload, largest = payload_of(config, memo), job_type.signature.largest
+        size = len(payload.encode())
+        if size > largest:
+            raise PayloadTooLarge(function_id, size, largest)
+        return job_type.how.candidate(job_type.how.row(job_type, payload, self._now()))
 
     async def load(self) -> None:
         """Takes over what other processes have registered, and what was registered before the start."""
@@ -127,24 +152,28 @@ class Apps:
                 found = await self._runner.documents.get(_FUNCTION, name)
                 if found is not None and found.body["app"] == app:
                     configs.append(read_function(found.body["config"], name))
-            await self._join(app, configs, {config.id: self._made(config) for config in configs})
-        except InvalidOption:
+            types = {config.id: self._made(config, app) async for config in _breathing(configs)}
+            await self._join(app, configs, types)
+        except ConfigurationError:
             _log.exception("app %s was registered by another version, and cannot be taken over here", app)
         self._versions[app] = version
 
-    async def _check(self, app: str, configs: Iterable[FunctionConfig]) -> None:
-        """Checks that functions are the app's own, and may be called.
+    async def _check(self, app: str, config: FunctionConfig) -> None:
+        """Checks that a function is the app's own, may be called, and can be kept.
 
         Raises:
             InvalidOption: If not.
         """
-        for config in configs:
-            found = await self._runner.documents.get(_FUNCTION, config.id)
-            if found is not None and found.body["app"] != app:
-                raise InvalidOption("id", config.id, f"an id that no other app has: {found.body['app']!r} has it")
-            if self._settings.is_dev and not self._is_near(config.url):
-                wanted = "a URL of this machine, or one of apps=[...]: in the mode 'dev' no other is called"
-                raise InvalidOption(f"{config.id}.url", config.url, wanted)
+        found = await self._runner.documents.get(_FUNCTION, config.id)
+        if found is not None and found.body["app"] != app:
+            raise InvalidOption("id", config.id, f"an id that no other app has: {found.body['app']!r} has it")
+        if self._settings.is_dev and not self._is_near(config.url):
+            wanted = "a URL of this machine, or one of apps=[...]: in the mode 'dev' no other is called"
+            raise InvalidOption(f"{config.id}.url", config.url, wanted)
+        if not self._settings.allow_private and _is_private(config.url):
+            wanted = "a public address: allow_private=True of the Inngest application allows others"
+            raise InvalidOption(f"{config.id}.url", config.url, wanted)
+        _check_size(config.id, _document(app, config))
 
     def _is_near(self, url: str) -> bool:
         host = host_of(url)
@@ -155,33 +184,44 @@ class Apps:
         except ValueError:
             return False
 
-    def _made(self, config: FunctionConfig) -> JobType[..., Any]:
-        return job_type_of(config, self._driver_of(config), self._flow)
+    def _made(self, config: FunctionConfig, app: str) -> JobType[..., Any]:
+        return job_type_of(config, self._driver_of(config, app), self._flow, app)
 
     async def _join(
-        self, app: str, configs: Iterable[FunctionConfig], types: Mapping[str, JobType[..., Any]]
+        self, app: str, configs: Sequence[FunctionConfig], types: Mapping[str, JobType[..., Any]]
     ) -> None:  # fmt: skip
-        """Has the functions of an app be the job types of the runner, in place of those that it had."""
-        types_of_runner = self._runner.types
-        for name in self._of_app.get(app, ()):
-            if name not in types:
-                await self._leave(name)
+        """Has the functions of an app be the job types of the runner, in place of those that it had: all, or none.
+
+        Raises:
+            ConfigurationError: If one has the name of another job type, or a limit with another value.
+        """
+        of_runner = self._runner.types
+        gone = [self._types[name] for name in self._of_app.get(app, ()) if name not in types]
+        new = [types[config.id] for config in configs if config.id not in self.functions]
+        changed = [types[config.id] for config in configs if config.id in self.functions]
+        await of_runner.remove(*gone)  # at first: their limits may come back with other values
+        try:
+            await of_runner.add(*new)
+            try:
+                await of_runner.replace(*changed)
+            except AiojobsError:
+                await of_runner.remove(*new)
+                raise
+        except AiojobsError:
+            await of_runner.add(*gone)
+            raise
+        for job_type in gone:
+            await self._leave(job_type.name)
         for config in configs:
-            job_type = types[config.id]
-            if config.id in self.functions:
-                await types_of_runner.replace(job_type)
-            else:
-                await types_of_runner.add(job_type)
             await self._cancellers.put(config)
-            await self._schedule(config, job_type, self.functions.get(config.id))
-            self.functions[config.id], self._types[config.id] = config, job_type
+            await self._schedule(config, types[config.id], self.functions.get(config.id))
+            self.functions[config.id], self._types[config.id] = config, types[config.id]
         self._of_app[app] = tuple(types)
 
     async def _leave(self, name: str) -> None:
         """A function is no more: nothing starts it; its runs are left."""
         config = self.functions.pop(name)
         del self._types[name]
-        await self._runner.types.remove(name)
         await self._cancellers.remove(name)
         await self._unschedule(name, range(len(config.crons)))
 
@@ -204,6 +244,48 @@ class Apps:
                 continue
 
 
+def _is_private(url: str) -> bool:
+    """Whether the host of a URL is an address that is not public, or says that it is this machine. What another name
+    stands for is looked at when it is called.
+    """
+    host = host_of(url).strip("[]")
+    try:
+        return not is_public(ip_address(host))
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+async def _breathing(items: Iterable[T]) -> AsyncIterator[T]:
+    """Gives items one by one, and the event loop as much time for others as each of them took."""
+    begun = time.monotonic()
+    for one in items:
+        yield one
+        await asyncio.sleep(time.monotonic() - begun)
+        begun = time.monotonic()
+
+
+def _check_size(option: str, document: object) -> None:
+    """Checks that a document can be stored.
+
+    Raises:
+        InvalidOption: If it is too large, or no JSON.
+    """
+    try:
+        size = len(json.dumps(document, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError as error:
+        raise InvalidOption(option, document, f"JSON: {error}") from None
+    if size > LARGEST_DOCUMENT_BYTES:
+        raise InvalidOption(option, document, f"at most {LARGEST_DOCUMENT_BYTES:,} bytes of JSON, not {size:,}")
+
+
+def _document(app: str, config: FunctionConfig) -> dict[str, Any]:
+    return {"app": app, "config": dict(config.given)}
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _schedule_name(function: str, place: int) -> str:
     return f"{function} {place + 1}"
 
@@ -217,7 +299,4 @@ def _phase(name: str) -> float:
 
 def _digest(configs: Iterable[FunctionConfig]) -> dict[str, str]:
     """The functions of an app by id, with what tells one registration of them from another."""
-    return {
-        config.id: hashlib.sha256(json.dumps(config.given, sort_keys=True).encode()).hexdigest()[:16]
-        for config in configs
-    }
+    return {config.id: _hash(config.given)[:16] for config in configs}

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit, urlunsplit
 
+from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.durable.driver import DriverCall
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest
 from aiojobs_lite.inngest import ids, raw_json
@@ -150,8 +151,12 @@ def job_id(call: DriverCall, run: str) -> str:
     return f"{run}-{len(call.ended)}" if call.target is None else f"{run}-{ids.step_hash_of(call.target)}"
 
 
-def event_texts(payload: str) -> list[str]:
+def event_texts(payload: str, tick: int | None = None) -> list[str]:
     """The events of a run, as an SDK sees them, of the payload of its job: `{"event": memo}` or `{"events": [...]}`.
+
+    Args:
+        payload: The payload.
+        tick: The instant, in microseconds, of the schedule that made the job: its one event has it, and its id is that.
 
     Raises:
         ValueError: If the payload has none.
@@ -164,7 +169,11 @@ def _event_texts(payload: str) -> Sequence[str]:
     memos = raw_json.items(given["events"]) if "events" in given else [given.get("event", "")]
     if not memos:
         raise ValueError("it has no event")
-    return [event_text(memo) for memo in memos]
+    events = [event_text(memo) for memo in memos]
+    if tick is None:
+        return events
+    at = {"id": json.dumps(to_datetime(tick).isoformat()), "ts": str(tick // 1_000)}
+    return [raw_json.object_of(raw_json.members(event) | at) for event in events]
 
 
 _small_event_texts = lru_cache(maxsize=512)(_event_texts)  # each call of a run has them

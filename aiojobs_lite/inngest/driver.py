@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiojobs_lite.clock import SystemClock
@@ -36,6 +36,7 @@ from aiojobs_lite.inngest.call import (
 )
 from aiojobs_lite.inngest.conditions import find_unfit, open_again
 from aiojobs_lite.inngest.operations import (
+    DEFERRED,
     GATEWAYS,
     RETURNED_NOTE,
     VERSION_NOTE,
@@ -48,7 +49,9 @@ from aiojobs_lite.inngest.operations import (
     operations_of,
     requested,
 )
+from aiojobs_lite.inngest.pace import Pace
 from aiojobs_lite.inngest.run_errors import AskStore, errors_of_children
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
 
@@ -61,6 +64,7 @@ LARGEST_APP_ANSWER_BYTES: Final = LARGEST_CALL_BYTES + 256 * 1024
 _CALLED_EACH: Final = 1  # the version in which a call comes whenever a step of several has ended
 _CLOCK: Final = SystemClock()  # signatures, and dates in answers, are of the real time of the app
 _NO_ANSWER: Final = "AppUnreachable"
+_log = get_log("inngest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class DriverSettings:
         helpers: Carry out what the driver does not by itself.
         now: Gives the present instant, in microseconds.
         ask: Asks the store for runs.
+        pace: How fast answers of the app are read.
         timeout: Seconds that an app may take to answer.
         verifies: Whether answers have to be signed.
     """
@@ -80,6 +85,7 @@ class DriverSettings:
     helpers: Helpers
     now: Callable[[], int]
     ask: AskStore
+    pace: Pace = field(default_factory=Pace)
     timeout: float = LONGEST_CALL_S
     verifies: bool = False
 
@@ -103,7 +109,7 @@ class HttpDriver:
         if RETURNED_NOTE in call.notes:
             return RunReturned(call.notes[RETURNED_NOTE])
         try:
-            events = event_texts(call.run.payload)
+            events = event_texts(call.run.payload, call.run.tick)
             unfit = find_unfit(call.ended, call.notes, events[0])
             opened, raced = open_again(call.ended, unfit, call.waiting)
             if opened and call.target is None:
@@ -131,10 +137,16 @@ class HttpDriver:
     async def _answer(self, made: AppCall) -> NextOperations | Returned | Failed:
         settings = self._settings
         request = HttpRequest("POST", made.url, made.headers, made.body, settings.timeout, LARGEST_APP_ANSWER_BYTES)
+        await settings.pace.rest()
         try:
             came = await self._session.ask(request)
         except NoAnswer as error:
             return Failed(failure_of(_NO_ANSWER, str(error)), Verdict(Wish.AGAIN))
+        async with settings.pace.reading(len(came.body)):
+            return self._read(came)
+
+    def _read(self, came: HttpAnswer) -> NextOperations | Returned | Failed:
+        settings = self._settings
         if came.is_body_cut or came.are_headers_cut:
             problem = f"the answer of the app has more than {LARGEST_APP_ANSWER_BYTES:,} bytes, or too many headers"
             return Failed(failure_of("AnswerTooLarge", problem), Verdict(Wish.NEVER, "AnswerTooLarge"))
@@ -169,6 +181,9 @@ class HttpDriver:
     async def _made(self, found: Sequence[SdkOperation], answering: Answering) -> list[Operation]:
         """The operations of a run that an answer has; the requests of the server side by side, when the rest is fit."""
         helpers = self._settings.helpers
+        ignored = sum(one.op in DEFERRED for one in found)
+        if ignored:
+            _log.warning("%d deferred runs of job %s are not supported, and ignored", ignored, answering.job)
         made: list[Operation] = []
         for one in found:
             made += await operations_of(one, answering, helpers)

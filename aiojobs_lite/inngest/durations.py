@@ -18,6 +18,7 @@ _MICROS: Final = {
 }  # fmt: skip
 _PART: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(ns|us|µs|μs|ms|s|m|h|d|w)")
 _WHOLE: Final = re.compile(rf"\+?(?:{_PART.pattern})+")
+_LONGEST_CHARS: Final = 200
 _SECOND: Final = 1_000_000
 _EXPECTED: Final = "a duration such as 30s, 1h30m or 2d"
 _AT_MOST: Final = "at most 366 days"
@@ -35,7 +36,7 @@ def micros(text: object, option: str) -> int:
     """
     if not isinstance(text, str):
         raise InvalidOption(option, text, _EXPECTED)
-    given = text.strip()
+    given = text.strip() if len(text) <= _LONGEST_CHARS else ""
     if given == "0":
         return 0
     if not _WHOLE.fullmatch(given):
@@ -63,7 +64,8 @@ def instant_of(text: object, option: str, now: int) -> int:
 def date(text: object) -> int | None:
     """The instant of a date of ISO 8601, in microseconds; None: it is none. Without a zone it is UTC."""
     try:
-        found = datetime.fromisoformat(text.strip()) if isinstance(text, str) and "-" in text else None
+        is_date = isinstance(text, str) and "-" in text and len(text) <= _LONGEST_CHARS
+        found = datetime.fromisoformat(str(text).strip()) if is_date else None
         return None if found is None else to_micros(found if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None

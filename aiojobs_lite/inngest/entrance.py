@@ -11,8 +11,9 @@ from aiojobs_lite.runner.runner import JobRunner
 
 
 def inngest_app(runner: JobRunner, **options: Unpack[InngestOptions]) -> AsgiApp:
-    """The server side of the Inngest protocol, as an ASGI application to mount below any path: apps with an official
-    SDK register their functions here, and each of their runs is a job of the runner. Call it before the start.
+    """The server side of the Inngest protocol, as an ASGI application: apps with an official SDK register their
+    functions here, and each of their runs is a job of the runner. Call it before the start. Mount it at the root of a
+    host, `app.mount("/", inngest)` behind all other routes: the SDKs leave out the path of their base URL.
 
     Needs the extra: `pip install "aiojobs_lite[inngest]"`. The application does not start the runner: `runner.lifespan`
     and `runner.asgi(...)` do.
@@ -21,7 +22,8 @@ def inngest_app(runner: JobRunner, **options: Unpack[InngestOptions]) -> AsgiApp
         runner: Runs the functions; it has them as job types from their registration on.
         **options: Those that `aiojobs_lite.inngest.settings.InngestOptions` describes: `mode`, `event_key`,
             `fallback_event_key`, `signing_key`, `fallback_signing_key`, `apps`, `look_every`, `allow_private`,
-            `backoff`, `timeout`, `gateway`, `invocable`.
+            `app_concurrency`, `backoff`, `timeout`, `gateway`,
+            `invocable`.
 
     Raises:
         InvalidOption: If one of them cannot work, or the extra is not installed.

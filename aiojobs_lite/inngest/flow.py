@@ -48,14 +48,16 @@ class FlowSettings:
     Attributes:
         backoff: The waits between the attempts of a step, or of the code between steps.
         ended: What is enqueued for a run that died.
+        most: Calls of one app at once.
     """
 
     backoff: Backoff
     ended: JobType[..., Any]
+    most: int
 
 
-def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) -> JobType[..., Any]:
-    """The job type whose jobs are the runs of a function.
+def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings, app: str) -> JobType[..., Any]:
+    """The job type whose jobs are the runs of a function of an app.
 
     Raises:
         InvalidOption: If something cannot be honoured, with the reason.
@@ -69,7 +71,7 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings) 
         "largest_result": LARGEST_DRIVEN_RESULT_BYTES,
         "keep_result": True,
         "on_dead": settings.ended,
-        "limits": _limits(config) or None,
+        "limits": [*_limits(config), Limit(settings.most, key=Fixed("app", ""), name=_named("app", app))],
         "expires": config.start_within,
         **rule_options(config),
     }

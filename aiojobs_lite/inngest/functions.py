@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
@@ -187,20 +187,21 @@ def read_function(value: object, where: str = "function") -> FunctionConfig:
         raise InvalidOption(identity, error.text, f"an expression: {error}") from error
 
 
-def read_functions(value: object) -> list[FunctionConfig]:
-    """The functions of a registration.
+def read_functions(value: object) -> Iterator[FunctionConfig]:
+    """The functions of a registration, one by one: each may take some milliseconds.
 
     Raises:
         InvalidOption: As of `read_function`; or if two have the same id, or there are too many.
     """
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > MOST_FUNCTIONS:
         raise InvalidOption("functions", value, f"a list of at most {MOST_FUNCTIONS:,} functions")
-    found = [read_function(one, f"functions[{place}]") for place, one in enumerate(value)]
-    ids = [one.id for one in found]
-    twice = next((one for one in ids if ids.count(one) > 1), None)
-    if twice is not None:
-        raise InvalidOption("functions", twice, "each id once")
-    return found
+    ids = set[str]()
+    for place, one in enumerate(value):
+        found = read_function(one, f"functions[{place}]")
+        if found.id in ids:
+            raise InvalidOption("functions", found.id, "each id once")
+        ids.add(found.id)
+        yield found
 
 
 def _read(given: Given, identity: str, value: Mapping[str, Any]) -> FunctionConfig:

@@ -11,15 +11,25 @@ from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.errors import AiojobsError, RunnerNotStarted, StoreUnavailable
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest, HttpSession, NoAnswer, open_session
 from aiojobs_lite.inngest.apps import Apps
+from aiojobs_lite.inngest.pace import Pace
 from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.telemetry.wording import named
+from aiojobs_lite.text import escape
 
 A = TypeVar("A")
 _log = get_log("inngest")
 _START_LOOK_S: Final = 0.02
+_FIRST_WAIT_S: Final = 0.1  # then twice as long each time
+_PATIENCE_S: Final = 3.0
 _REGISTER_TIMEOUT_S: Final = 10.0
+_SHOWN_CHARS: Final = 200
+_NOTHING_CAME: Final = (
+    "it answered {}, and no registration came: its SDK calls /fn/register at the root of INNGEST_DEV or"
+    " INNGEST_BASE_URL, whatever path that has"
+)
 _SUCCESS: Final = range(200, 300)
 
 
@@ -42,7 +52,7 @@ class Hub:
         self.runner = runner
         self.settings = settings
         self._session: HttpSession | None = None
-        self._away: set[str] = set()
+        self._paces: dict[str, Pace] = {}  # by app
 
     @property
     def session(self) -> HttpSession:
@@ -66,6 +76,10 @@ class Hub:
         if found is None:
             raise RunnerNotStarted
         return found
+
+    def pace_of(self, app: str) -> Pace:
+        """How fast the answers of an app are read."""
+        return self._paces.setdefault(app, Pace())
 
     def now(self) -> int:
         """The present instant, in microseconds."""
@@ -95,34 +109,65 @@ class Hub:
                 self._session = None
 
     async def _look_after(self) -> None:
-        """Loads what is registered, and asks each app to register itself, from time to time."""
-        is_loaded = False
+        """Takes over what is registered, from time to time; has each app register itself meanwhile."""
+        await self._loaded(is_first=True)
+        await self._report_unclaimed()
+        async with asyncio.TaskGroup() as group:
+            for url in self.settings.apps:
+                group.create_task(self._keep_asking(url))
+            while True:
+                await asyncio.sleep(self.settings.look_every)
+                await self._loaded()
+
+    async def _loaded(self, *, is_first: bool = False) -> None:
         while True:
             try:
                 await self.apps.load()
             except AiojobsError as error:
-                if not is_loaded and isinstance(error, RunnerNotStarted | StoreUnavailable):
+                if is_first and isinstance(error, RunnerNotStarted | StoreUnavailable):
                     await asyncio.sleep(_START_LOOK_S)  # resources are entered before the engine starts
                     continue
                 _log.warning("the registered apps could not be read: %s", error)
-            is_loaded = True
-            async with asyncio.TaskGroup() as group:
-                for url in self.settings.apps:
-                    group.create_task(self._ask(url))
-            await asyncio.sleep(self.settings.look_every)
+            return
 
-    async def _ask(self, url: str) -> None:
-        """Asks an app to register itself. One that is away is logged once, and asked again."""
+    async def _report_unclaimed(self) -> None:
+        """Reports jobs of types that no live runner has, once what is registered is known."""
+        waiting = self.runner.stats().unclaimed
+        if waiting:
+            runners = [one for one in await self.runner.runners() if one.is_alive and one.max_running]
+            known = {name for one in runners for name in one.types}
+            left = [f"{name} ({count})" for name, count in waiting.items() if name not in known]
+            if left:
+                _log.warning("unclaimed: jobs wait, and no app has registered them: %s", named("job type", left))
+
+    async def _keep_asking(self, url: str) -> None:
+        """Asks an app to register itself, from time to time; one that does not, sooner. That is logged if it lasts: at
+        the start of this server, an app asks back before its host listens.
+        """
+        wait, is_away = _FIRST_WAIT_S, False
+        while True:
+            problem = await self._ask(url)
+            wait = min(2 * wait, self.settings.look_every)
+            if problem and not is_away and wait >= min(_PATIENCE_S, self.settings.look_every):
+                _log.warning("app %s did not register itself: %s; it is asked again each %g s", url, problem,
+                             self.settings.look_every)  # fmt: skip
+                is_away = True
+            if not problem:
+                if is_away:
+                    _log.info("app %s is back", url)
+                wait, is_away = _FIRST_WAIT_S, False
+            await asyncio.sleep(wait if problem else self.settings.look_every)
+
+    async def _ask(self, url: str) -> str:
+        """Asks an app to register itself; returns what is wrong, if anything is."""
         headers = (("x-inngest-server-kind", self.settings.mode), ("User-Agent", "aiojobs_lite"))
         try:
             found = await self.session.send(HttpRequest("PUT", url, headers, b"", _REGISTER_TIMEOUT_S))
         except NoAnswer as error:
-            problem = str(error)
-        else:
-            problem = "" if found.status in _SUCCESS else f"it answered {found.status}: {found.body[:200]}"
-        if problem and url not in self._away:
-            _log.warning("app %s did not register itself: %s; it is asked again each %g s", url, problem,
-                         self.settings.look_every)  # fmt: skip
-        if not problem and url in self._away:
-            _log.info("app %s is back", url)
-        (self._away.add if problem else self._away.discard)(url)
+            return str(error)
+        if found.status not in _SUCCESS:
+            return f"it answered {found.status}: {escape(found.body[:_SHOWN_CHARS])}"
+        if not self.apps.is_empty:
+            return ""
+        await self._loaded()  # it may have come to another process
+        return _NOTHING_CAME.format(found.status) if self.apps.is_empty else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
@@ -17,7 +16,7 @@ from aiojobs_lite.durable.operations import (
     StepRan,
     WaitForEvent,
 )
-from aiojobs_lite.errors import EnqueueError, ExpressionError, InvalidOption
+from aiojobs_lite.errors import EnqueueError, EventError, ExpressionError, InvalidOption
 from aiojobs_lite.handlers.event import check_event_name
 from aiojobs_lite.inngest import ids
 from aiojobs_lite.inngest.answers import SdkOperation, failure_of, failure_of_error
@@ -40,6 +39,9 @@ RETURNED_NOTE: Final = ids.own_name("returned")
 VERSION_NOTE: Final = ids.own_name("version")
 """The note of how the SDK of a run and the server talk."""
 
+DEFERRED: Final = frozenset({"DeferAdd", "DeferAbort"})
+"""Operations that are ignored."""
+
 GATEWAYS: Final = frozenset({"Gateway", "AIGateway"})
 """Operations that are requests of the server."""
 
@@ -48,7 +50,6 @@ _NULL: Final = "null"
 _ANY_SIGNAL_BEFORE: Final = '{{"id":"","name":"inngest/signal","data":{{}},"sent_at":{}}}'
 _LONGEST_SIGNAL_CHARS: Final = 512
 _NO_GATEWAY: Final = "requests of the server for an app are not allowed: set the gateway= of the Inngest application"
-_log = logging.getLogger("aiojobs_lite.inngest")
 
 
 class Functions(Protocol):
@@ -185,12 +186,9 @@ async def operations_of(found: SdkOperation, answering: Answering, helpers: Help
                 return [_invoke(found, name, answering, helpers)]
             case "RunComplete":
                 return [StepRan(RETURNED_NOTE, found.data or _NULL)]
-            case "None" | "DiscoveryRequest" | "Gateway" | "AIGateway":
+            case "None" | "DiscoveryRequest" | "Gateway" | "AIGateway" | "DeferAdd" | "DeferAbort":
                 return []
-            case "DeferAdd" | "DeferAbort":
-                _log.warning("%s of job %s is not supported, and ignored", found.op, answering.job)
-                return []
-    except InvalidOption as error:
+    except (InvalidOption, EventError) as error:
         raise Unfit("InvalidOperation", f"{found.op} {found.shown or found.id!r}: {error}") from None
     raise Unfit("UnknownOperation", f"the operation {found.op!r} of the SDK is not known: use a newer aiojobs_lite")
 
@@ -214,6 +212,8 @@ def _wait(found: SdkOperation, name: str, answering: Answering) -> list[Operatio
     text = found.opts.get("if") or ""
     if not text:
         return [WaitForEvent(name, EventMatch(event), until, after)]
+    if not isinstance(text, str):
+        raise InvalidOption("if", text, "an expression, as text")
     try:
         match, rest = find_matching(event, compile_expression(text).bind(event=json.loads(answering.event)))
     except ExpressionError as error:

@@ -1,26 +1,46 @@
 """The parts of a JSON text as texts, word for word: what an SDK said is never encoded anew, so `1.0` stays `1.0`.
 
 What is read with this module is what `json.loads` reads, but for what another reader might take for something else:
-NaN and Infinity, one name twice in an object that is taken apart, and nesting that other readers refuse.
+NaN and Infinity, numbers that no double can hold, one name twice in an object that is taken apart, and nesting that
+other readers refuse. All of it takes a time that is linear in the length of the text.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
+from array import array
 from itertools import accumulate
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final, NamedTuple, NoReturn
 
 from aiojobs_lite.sizes import LARGEST_VALUE_BYTES
+from aiojobs_lite.text import shorten
 
 DEEPEST_JSON: Final = 150
 """Lists and objects in each other, of an answer; pydantic, by which results are read, takes 200."""
 
+MOST_JSON_PARTS: Final = 250_000
+"""Lists and objects of an answer: the memory and the time of more are out of proportion to their text."""
+
+_SHOWN_CHARS: Final = 40
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
-_TEXT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_BRACKETS: Final = re.compile(r"[\[\]{}]")
-_DEPTHS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # one that does not end goes to the end of all
+_DEPTHS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one deeper, one less deep: signed bytes
+_OTHER_BYTES: Final = bytes(set(range(256)).difference(b"[]{}"))
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+def whole(text: str) -> str:
+    """A JSON text in which each half of a character, of which JavaScript makes texts, is U+FFFD: no text of UTF-8 can
+    hold it, nor the database.
+    """
+    if "\\u" not in text or "\\ud" not in text.lower():  # nearly always
+        return text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
 
 
 class Part(NamedTuple):
@@ -41,11 +61,28 @@ def load_value(text: str) -> Any:
     Raises:
         ValueError: If it is none.
     """
-    _check_depth(text)
+    check_depth(text)
     try:
         return _DECODER.decode(text)
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        raise ValueError(_TOO_DEEP.format(DEEPEST_JSON)) from None
+
+
+def check_depth(text: str, deepest: int = DEEPEST_JSON) -> None:
+    """Checks how far lists and objects of a JSON text are nested.
+
+    Raises:
+        ValueError: If they are deeper in each other, or very many, or the text is longer than any that is read.
+    """
+    if len(text) > LARGEST_VALUE_BYTES:
+        raise ValueError(f"it has {len(text):,} characters, at most {LARGEST_VALUE_BYTES:,} are read")
+    if text.count("[") + text.count("{") <= deepest:  # nearly always
+        return
+    steps = _TEXT.sub(b"", text.encode(errors="replace")).translate(_DEPTHS, _OTHER_BYTES)
+    if len(steps) > 2 * MOST_JSON_PARTS:
+        raise ValueError(f"it has more than {MOST_JSON_PARTS:,} lists and objects")
+    if max(accumulate(array("b", steps)), default=0) > deepest:
+        raise ValueError(_TOO_DEEP.format(deepest))
 
 
 def check(text: str) -> str:
@@ -73,7 +110,7 @@ def parts(text: str) -> dict[str, Part]:
     Raises:
         ValueError: If the text is no object, or has one name twice.
     """
-    _check_depth(text)
+    check_depth(text)
     found: dict[str, Part] = {}
     at = _first(text, "{", "}")
     while at:
@@ -95,7 +132,7 @@ def items(text: str) -> list[str]:
     Raises:
         ValueError: If the text is no array.
     """
-    _check_depth(text)
+    check_depth(text)
     found: list[str] = []
     at = _first(text, "[", "]")
     while at:
@@ -139,7 +176,7 @@ def _decoded(text: str, at: int) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        raise ValueError(_TOO_DEEP.format(DEEPEST_JSON)) from None
 
 
 def _skip(text: str, at: int) -> int:
@@ -157,19 +194,16 @@ def _past(text: str, at: int, char: str) -> int:
     return _skip(text, at + 1)
 
 
-def _check_depth(text: str) -> None:
-    if len(text) > LARGEST_VALUE_BYTES:
-        raise ValueError(f"it has {len(text):,} characters, at most {LARGEST_VALUE_BYTES:,} are read")
-    if text.count("[") + text.count("{") <= DEEPEST_JSON:  # nearly always
-        return
-    brackets = _BRACKETS.findall(_TEXT.sub("", text))
-    if max(accumulate(map(_DEPTHS.__getitem__, brackets)), default=0) > DEEPEST_JSON:
-        raise ValueError(_TOO_DEEP)
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{shorten(text, _SHOWN_CHARS)} is a number that no double can hold")
+    return value
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-_TOO_DEEP: Final = f"lists and objects are nested more than {DEEPEST_JSON} deep"
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
+_TOO_DEEP: Final = "lists and objects are nested more than {} deep"
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

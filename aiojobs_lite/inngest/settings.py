@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypedDict, get_args
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.checks import check_choice, check_each, check_flag, check_text
+from aiojobs_lite.handlers.checks import check_choice, check_each, check_flag, check_text, check_whole
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.job_type import Enqueueable
 from aiojobs_lite.handlers.urls import check_url
@@ -18,6 +18,10 @@ from aiojobs_lite.policy.backoff import Backoff
 InngestMode = Literal["dev", "cloud"]
 
 LONGEST_EVENT_KEY_CHARS: Final = 200
+_APP_CONCURRENCY: Final = 75  # three quarters of the slots that a runner has by default
+MOST_APP_CALLS: Final = 100_000
+"""Of one app at once."""
+
 _LONGEST_CALL_S: Final = 7_200.0
 _SHORTEST_LOOK_S: Final = 0.1
 
@@ -35,6 +39,8 @@ class InngestOptions(TypedDict, total=False):
         apps: The URLs of apps that are asked to register themselves, at the start and from time to time.
         look_every: How often the apps are asked; default 10 s.
         allow_private: Whether apps are called at addresses that are not public; default: in the mode `dev`.
+        app_concurrency: How many calls of one app are open at once, in all runners of the database; default 75. Let it
+            be below the `max_running` of a runner: an app that does not answer keeps no other one from being called.
         backoff: The waits between the attempts of a step; default `Backoff(base="30s", cap="2h")`.
         timeout: How long one call of an app may take; default 2 h.
         gateway: The hosts to which `step.fetch` and `step.ai` may send requests; default: none.
@@ -49,6 +55,7 @@ class InngestOptions(TypedDict, total=False):
     apps: Sequence[str]
     look_every: Duration
     allow_private: bool | None
+    app_concurrency: int
     backoff: Backoff | None
     timeout: Duration
     gateway: Sequence[str]
@@ -65,6 +72,7 @@ class InngestSettings:
     apps: tuple[str, ...]
     look_every: float
     allow_private: bool
+    app_concurrency: int
     backoff: Backoff
     timeout: float
     gateway: frozenset[str]
@@ -103,6 +111,7 @@ def inngest_settings(options: InngestOptions) -> InngestSettings:
         tuple(dict.fromkeys([check_url("apps", url) for url in apps])),
         seconds(options.get("look_every", 10.0), "look_every", least=_SHORTEST_LOOK_S),
         mode == "dev" if allow_private is None else check_flag("allow_private", allow_private),
+        check_whole("app_concurrency", options.get("app_concurrency", _APP_CONCURRENCY), MOST_APP_CALLS),
         backoff or Backoff(base="30s", cap="2h"),
         seconds(options.get("timeout", _LONGEST_CALL_S), "timeout", least=0.001),
         _hosts(options.get("gateway", ())),

@@ -55,6 +55,10 @@ class DeclaredTypes:
         if job_type.cron is not None:
             self.schedules[job_type.name] = job_type.cron
 
+    def expect_more(self) -> None:
+        """See `JobTypes.expect_more`."""
+        self._registry.is_partial = True
+
     def register(self, sources: Iterable[JobSource]) -> None:
         """Adds what is declared elsewhere, all or nothing.
 

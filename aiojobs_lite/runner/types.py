@@ -35,6 +35,12 @@ class JobTypes:
         self._access = access
         self._declared = declared
 
+    def expect_more(self) -> None:
+        """Says, before the start, that job types join soon after it: the start does not report jobs that wait for types
+        which it does not know.
+        """
+        self._declared.expect_more()
+
     async def add(self, *jobs: JobSource) -> None:
         """Adds job types to the runner, also while it runs, all or none: their jobs are claimed from now on, and events
         start them. Before the start it is `runner.register`.

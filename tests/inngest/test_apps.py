@@ -79,7 +79,7 @@ async def test_an_app_is_asked_to_register_and_logged_once_while_it_is_away(
 ) -> None:
     caplog.set_level(logging.INFO, "aiojobs_lite.inngest")
     methods = list[str]()
-    answers = iter([reply(500, b"broken"), reply(500, b"broken")])
+    answers = iter([reply(500, b"\x1b[31mbroken\r\n\xe2\x80\xaenekorb")] * 3)
 
     async def answer(received: Received, writer: Any) -> None:
         methods.append(received.method)
@@ -88,16 +88,64 @@ async def test_an_app_is_asked_to_register_and_logged_once_while_it_is_away(
     async with endpoint(answer) as server:
         url = f"{server.url}/api/inngest"
         runner = JobRunner(":memory:")
-        inngest_app(runner, mode="dev", apps=[url], look_every=0.1)
-        async with runner:
+        app = inngest_app(runner, mode="dev", apps=[url], look_every=0.1)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inngest.test")
+        async with runner, client:
+            assert (await client.post("/fn/register", json={"appName": "shop", "functions": []})).status_code == 200
             await until(lambda: len(methods) >= 4)
             await until(lambda: any("is back" in record.getMessage() for record in caplog.records))
     assert set(methods) == {"PUT"}
     lines = [record.getMessage() for record in caplog.records if record.name == "aiojobs_lite.inngest"]
+    problem = r"it answered 500: \x1b[31mbroken\r\n\u202enekorb"
     assert [line for line in lines if url in line] == [
-        f"app {url} did not register itself: it answered 500: broken; it is asked again each 0.1 s",
+        f"app {url} did not register itself: {problem}; it is asked again each 0.1 s",
         f"app {url} is back",
     ]
+
+
+async def test_an_app_whose_registration_goes_elsewhere_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as one with INNGEST_DEV=http://host/inngest: SDKs leave the path out."""
+    async with endpoint(reply(200)) as server:
+        runner = JobRunner(":memory:")
+        inngest_app(runner, mode="dev", apps=[f"{server.url}/x"], look_every=0.1)
+        async with runner:
+            await until(lambda: "did not register itself" in caplog.text)
+    assert "it answered 200, and no registration came: its SDK calls /fn/register at the root of" in caplog.text
+
+
+async def test_an_app_that_cannot_ask_back_at_first_is_asked_again_soon_and_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A host listens only when its start is complete; by then the apps were asked."""
+    answers = iter([reply(500), reply(500)])
+
+    async def answer(_: Received, writer: Any) -> None:
+        writer.write(next(answers, reply(200)))
+
+    async with endpoint(answer) as server:
+        runner = JobRunner(":memory:")
+        inngest_app(runner, mode="dev", apps=[f"{server.url}/x"], look_every="1h")
+        async with runner:
+            await until(lambda: len(server.received) >= 3)
+    assert "did not register itself" not in caplog.text
+
+
+async def test_jobs_of_functions_are_not_reported_before_what_is_registered_is_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with endpoint(sdk(200, 1)) as server:
+        async with served(tmp_path) as (runner, client):
+            await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "pay", "mail"))
+            await runner.types.pause("shop-pay")
+            await client.post("/e/key", json={"name": "shop/pay"})
+        caplog.clear()
+        async with served(tmp_path) as (runner, _):
+            await until(lambda: "shop-pay" in runner.stats().by_type)
+            assert "unclaimed" not in caplog.text
+            await runner.documents.put("inngest.app", "shop", {"functions": {}})
+        async with served(tmp_path):
+            await until(lambda: "unclaimed" in caplog.text)
+    assert "unclaimed: jobs wait, and no app has registered them: 1 job type (shop-pay (1))" in caplog.text
 
 
 async def test_an_app_that_cannot_be_reached_keeps_no_other_waiting(caplog: pytest.LogCaptureFixture) -> None:
@@ -123,6 +171,13 @@ async def test_a_cron_trigger_is_a_schedule_that_comes_and_goes_with_it(job_kit:
         await made.runner.schedules.run_now("shop-pay 1")
         await made.runner.run_until_idle()
         assert (await made.job()).result["name"] == "inngest/scheduled.timer"
+        await job_kit.advance("5m40s")
+        ticked = await made.job()
+        assert ticked.tick is not None
+        assert ticked.result == {
+            "name": "inngest/scheduled.timer", "id": ticked.tick.isoformat(), "data": {"cron": "*/5 * * * *"},
+            "user": {}, "ts": ticked.tick.timestamp() * 1000,
+        }  # fmt: skip
         await made.register(made.function(triggers=crons[:1]))
         assert [one.name for one in await made.runner.schedules.list()] == ["shop-pay 1"]
         await made.register()

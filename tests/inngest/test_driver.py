@@ -288,11 +288,9 @@ async def test_in_cloud_mode_calls_are_signed_and_answers_may_have_to_be(job_kit
 
 async def test_what_has_no_form_that_can_be_signed_fails_the_run(job_kit: JobKit, session: HttpSession) -> None:
     keys = AppKeys(SIGNING_KEY)
-    script = next_of(sdk(206, f'[{{"op":"StepRun","id":"{A}","data":1e999}}]'))
+    script = next_of(sdk(206, f'[{{"op":"StepRun","id":"{A}","data":1{"0" * 400}}}]'))
     ran = await run(job_kit, session, script, mode="cloud", keys=keys)
-    assert str(ran.job.error).startswith(
-        "InvalidCall: no call can be made of what is stored of the run: Invalid JSON number"
-    )
+    assert str(ran.job.error).startswith("InvalidCall: no call can be made of what is stored of the run: int too large")
 
 
 async def test_a_run_that_is_not_one_of_an_event_fails(job_kit: JobKit, session: HttpSession) -> None:
@@ -307,3 +305,12 @@ async def test_a_run_that_is_not_one_of_an_event_fails(job_kit: JobKit, session:
         await job_kit.run_to_end()
         job = await handle.job()
     assert str(job.error).startswith("InvalidCall: no call can be made of what is stored of the run: ")
+
+
+async def test_what_is_deferred_is_ignored_and_logged_once_an_answer(
+    job_kit: JobKit, session: HttpSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    deferred = [operation("DeferAdd", "a"), operation("DeferAbort", "b"), operation("RunComplete", "c", data=1)]
+    ran = await run(job_kit, session, next_of(sdk(206, deferred)))
+    assert ran.job.result == 1
+    assert caplog.messages == ["2 deferred runs of job 1 are not supported, and ignored"]

@@ -137,10 +137,10 @@ def test_what_cannot_be_honoured_is_refused_with_the_reason(more: dict[str, Any]
 
 def test_an_id_counts_once() -> None:
     with pytest.raises(InvalidOption, match="each id once"):
-        read_functions([given(), given()])
+        list(read_functions([given(), given()]))
 
 
 @pytest.mark.parametrize("value", ["no", {"id": 1}, [1], [given()] * 1_001])
 def test_functions_are_a_list_of_objects(value: Any) -> None:
     with pytest.raises(InvalidOption):
-        read_functions(value)
+        list(read_functions(value))

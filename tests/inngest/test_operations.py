@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -245,16 +244,9 @@ async def test_the_end_of_a_run_beside_others_is_stored() -> None:
     assert await made("RunComplete") == [StepRan("~returned", "null")]
 
 
-@pytest.mark.parametrize("op", ["None", "DiscoveryRequest"])
+@pytest.mark.parametrize("op", ["None", "DiscoveryRequest", "DeferAdd", "DeferAbort"])
 async def test_what_says_nothing_is_nothing(op: str) -> None:
     assert await made(op) == []
-
-
-@pytest.mark.parametrize("op", ["DeferAdd", "DeferAbort"])
-async def test_what_is_deferred_is_ignored_and_logged(op: str, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "aiojobs_lite.inngest"):
-        assert await made(op) == []
-    assert caplog.messages == [f"{op} of job 7 is not supported, and ignored"]
 
 
 @pytest.mark.parametrize("op", ["Teleport", "SyncRunComplete"])

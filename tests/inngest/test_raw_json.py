@@ -120,3 +120,38 @@ def test_what_is_checked_has_no_blanks_around_it() -> None:
     assert raw_json.check(' \n{"a": 1.0}\t') == '{"a": 1.0}'
     with pytest.raises(ValueError, match="Expecting value"):
         raw_json.check("\u00a01")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"\\ud83d\\ude00"', '"\\ud83d\\ude00"'), ('"\\ud83d"', '"\\ufffd"'), ('"\\uDE00\\uD83D"', '"\\ufffd\\ufffd"'),
+        ('"\\ud83d\\ud83d\\ude00"', '"\\ufffd\\ud83d\\ude00"'), ('"\\\\ud83d"', '"\\\\ud83d"'),
+        ('"\\\\\\ud83d"', '"\\\\\\ufffd"'), ('"\\u00e9"', '"\\u00e9"'), ("1.0", "1.0"),
+    ],
+)  # fmt: skip
+def test_half_of_a_character_is_replaced_and_nothing_else_is(text: str, expected: str) -> None:
+    assert raw_json.whole(text) == expected
+
+
+@given(value=VALUES)
+def test_a_text_without_halves_of_characters_stays_as_it_is(value: Any) -> None:
+    assert raw_json.whole(json.dumps(value)) == json.dumps(value)
+
+
+@pytest.mark.parametrize("text", ["1e400", "[-1e999]", '{"a":1e400}'])
+def test_a_number_that_no_double_can_hold_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is a number that no double can hold"):
+        raw_json.load_value(text)
+
+
+def test_very_many_lists_are_refused() -> None:
+    with pytest.raises(ValueError, match="it has more than 250,000 lists and objects"):
+        raw_json.load_value(f"[{'[],' * 250_000}[]]")
+
+
+def test_how_deep_a_text_is_takes_a_time_that_is_linear_in_its_length() -> None:
+    """A text of quotes without an end took a time that grew with the square of its length: of 1 MB, for minutes."""
+    raw_json.check_depth(f'{"[]" * 200}"{chr(92)}"' + f'{chr(92)}"' * 500_000)
+    with pytest.raises(ValueError, match="nested more than 3 deep"):
+        raw_json.check_depth(f'{"[]" * 200}[[[["]]]]"', 3)

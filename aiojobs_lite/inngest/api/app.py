@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -44,6 +45,8 @@ from aiojobs_lite.inngest.operations import Helpers
 from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
+from aiojobs_lite.text import shorten
 
 ROUTES: Final[tuple[InngestRoute, ...]] = (
     *SENDING_ROUTES, *REGISTER_ROUTES, *CHECKPOINT_ROUTES, *RUN_ROUTES, *SIGNAL_ROUTES, *CANCELLATION_ROUTES,
@@ -63,30 +66,37 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
     hub = Hub(runner, settings)
     group = Jobs(deps={Hub: hub.opened})
     functions: dict[str, FunctionConfig] = {}
-    flow = FlowSettings(settings.backoff, make_ends(group, functions))
+    flow = FlowSettings(settings.backoff, make_ends(group, functions), settings.app_concurrency)
     driver = partial(_driver, hub, CallSettings(settings.mode, settings.signing_keys))
     hub.apps = Apps(runner, settings, flow, driver, hub.now, Cancellers(runner, hub.ask_store))
     hub.apps.functions = functions
     runner.register(group)
+    runner.types.expect_more()
     return application(hub)
 
 
-def _driver(hub: Hub, call: CallSettings, config: FunctionConfig) -> HttpDriver:
+def _driver(hub: Hub, call: CallSettings, config: FunctionConfig, app: str) -> HttpDriver:
     hosts, timeout = hub.settings.gateway, hub.settings.timeout
     functions = Invocables(hub.apps, hub.runner.durables.children, hub.settings.invocable)
     helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None)
-    return HttpDriver(
-        Target(config.id, config.url), hub, DriverSettings(call, helpers, hub.now, hub.ask_store, timeout)
-    )
+    settings = DriverSettings(call, helpers, hub.now, hub.ask_store, hub.pace_of(app), timeout)
+    return HttpDriver(Target(config.id, config.url), hub, settings)
 
 
 def application(hub: Hub) -> AsgiApp:
     """The endpoints of a hub."""
     routes = [StarletteRoute(one.path, _served(hub, one), methods=list(one.methods)) for one in ROUTES]
     router = Router(routes, redirect_slashes=False)
-    app = Starlette()
+    app = Starlette(exception_handlers={HTTPException: partial(_refuse, hub)})
     app.router = router
     return app
+
+
+async def _refuse(hub: Hub, request: Request, error: Exception) -> Response:
+    """An answer of JSON, which SDKs expect, for a path or a method that nothing serves."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    problem = f"{request.method} {request.url.path}: there is no such endpoint"
+    return respond(hub, {"error": shorten(problem, LONGEST_PROBLEM_SHOWN_CHARS)}, status)
 
 
 def _served(hub: Hub, route: InngestRoute) -> Any:

@@ -30,8 +30,10 @@ async def cancel_runs(hub: Hub, request: Request) -> Response:
     if last is None:
         raise ApiError(400, "started_before: it is missing: an instant, such as 2026-01-31T12:00:00Z")
     text = given.get("if")
+    if not isinstance(text, str | None):
+        raise ApiError(400, "if: an expression, as text")
     try:
-        condition = None if text is None else compile_expression(str(text))
+        condition = None if text is None else compile_expression(text)
     except ExpressionError as error:
         raise ApiError(400, f"if: {error}") from error
     await _cancel(hub, function, first, last, condition)
@@ -70,9 +72,9 @@ async def _cancel(
 
 def _function(hub: Hub, given: Given) -> str:
     app, function = given.get("app_id"), given.get("function_id")
-    for name in (function, f"{app}-{function}"):
+    for name in (str(function), f"{app}-{function}"):
         if name in hub.apps.functions:
-            return str(name)
+            return name
     raise ApiError(404, f"there is no function {function!r} of the app {app!r}")
 
 

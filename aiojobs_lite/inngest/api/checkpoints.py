@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from aiojobs_lite.durable.operations import Operation, Recorded, RunReturned, St
 from aiojobs_lite.errors import RunTooLarge, StepError
 from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.inngest import raw_json
-from aiojobs_lite.inngest.answers import SdkOperation, operation_of
+from aiojobs_lite.inngest.answers import SdkOperation, operations_in
 from aiojobs_lite.inngest.api.door import InngestRoute, respond
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import Item, item_of_text, job_of_run
@@ -37,9 +37,9 @@ async def take_checkpoint(hub: Hub, request: Request) -> Response:
     """Stores steps of the call whose item the app names; 409 if it is stale, and then the app stops at once."""
     body = await read_body(request, LARGEST_CHECKPOINT_BYTES)
     try:
-        given = raw_json.members(body.decode())
-        item = item_of_text(json.loads(given["qi_id"]))
-        found = [operation_of(text) for text in raw_json.items(given["steps"])]
+        given = raw_json.members(raw_json.whole(body.decode()))
+        item = item_of_text(raw_json.load_value(given["qi_id"]))
+        found = operations_in(given["steps"])
     except (ValueError, KeyError, TypeError) as error:
         raise ApiError(400, f"this is no checkpoint: {error}") from error
     if item is None or job_of_run(request.path_params["run"]) != item.id:
@@ -57,7 +57,7 @@ async def take_checkpoint(hub: Hub, request: Request) -> Response:
 
 
 async def _operations(
-    hub: Hub, item: Item, found: list[SdkOperation]
+    hub: Hub, item: Item, found: Sequence[SdkOperation]
 ) -> tuple[list[Recorded], RunReturned | None]:  # fmt: skip
     """What a checkpoint has: steps, and perhaps the end of the run."""
     rows = await hub.durable.store.ask(ListSteps(item.id))

@@ -12,10 +12,14 @@ from starlette.responses import Response
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.inngest import raw_json
 from aiojobs_lite.inngest.hub import Hub
+from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
+from aiojobs_lite.text import shorten
 
 InngestEndpoint = Callable[[Hub, Request], Awaitable[Response]]
 _JSON: Final = "application/json"
+_DEEPEST_BODY: Final = 100  # an event is within others, of the end of its run for one, when the same limit is for these
 
 
 class InngestRoute(NamedTuple):
@@ -53,9 +57,11 @@ def decoded(body: bytes) -> Any:
         ApiError: 400, if it is none.
     """
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise ApiError(400, "the body is no JSON") from None
+        text = raw_json.whole(body.decode())
+        raw_json.check_depth(text, _DEEPEST_BODY)
+        return raw_json.load_value(text)
+    except ValueError as error:
+        raise ApiError(400, f"the body is no JSON: {shorten(str(error), LONGEST_PROBLEM_SHOWN_CHARS)}") from None
 
 
 def check_signing_key(hub: Hub, request: Request) -> None:

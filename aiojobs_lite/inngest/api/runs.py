@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ from aiojobs_lite.inngest.events import from_memo
 from aiojobs_lite.inngest.fetched import actions_text, batch_text
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import event_id, job_of_run, number_of, run_id
-from aiojobs_lite.inngest.run_events import run_events
+from aiojobs_lite.inngest.run_events import EVENT, EVENTS, run_events
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.events import StoredEvent
 
@@ -29,6 +31,7 @@ STATUSES: Final = {
 """The words for where a run stands."""
 
 _MOST_EVENTS: Final = 100
+_LIMIT: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
 async def get_run(hub: Hub, request: Request) -> Response:
@@ -48,7 +51,7 @@ async def list_sent(hub: Hub, request: Request) -> Response:
     """The latest events, of one name or of all."""
     name = request.query_params.get("name")
     limit = request.query_params.get("limit", "")
-    most = min(int(limit), _MOST_EVENTS) if limit.isdecimal() and int(limit) else _MOST_EVENTS
+    most = min(int(limit), _MOST_EVENTS) if _LIMIT.fullmatch(limit) else _MOST_EVENTS
     found = await hub.runner.events.list(name=check_event_name(name) if name else None, limit=most)
     return respond_listed(hub, [shown_event(one) for one in found])
 
@@ -89,11 +92,16 @@ async def find_run(hub: Hub, run: str) -> Job:
     try:
         if job_id is not None:
             job = await hub.runner.jobs.get(job_id)
-            if run_id(to_micros(job.created_at), job.id) == run:
+            if run_id(to_micros(job.created_at), job.id) == run and _is_run(job):
                 return job
     except JobNotFound:
         pass
     raise ApiError(404, f"there is no run {run!r}: it never was, or is deleted")
+
+
+def _is_run(job: Job) -> bool:
+    """Whether a job is that of a function: it was started with an event. All others are none of this API's."""
+    return isinstance(job.payload, Mapping) and not job.payload.keys().isdisjoint((EVENT, EVENTS))
 
 
 def shown_run(job: Job) -> dict[str, Any]:
