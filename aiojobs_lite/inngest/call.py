@@ -161,10 +161,10 @@ def event_texts(payload: str, tick: int | None = None) -> list[str]:
     Raises:
         ValueError: If the payload has none.
     """
-    return list(_small_event_texts(payload) if len(payload) <= _SMALL_PAYLOAD_CHARS else _event_texts(payload))
+    return list((_small_event_texts if len(payload) <= _SMALL_PAYLOAD_CHARS else _event_texts)(payload, tick))
 
 
-def _event_texts(payload: str) -> Sequence[str]:
+def _event_texts(payload: str, tick: int | None) -> Sequence[str]:
     given = raw_json.members(payload)
     memos = raw_json.items(given["events"]) if "events" in given else [given.get("event", "")]
     if not memos:
