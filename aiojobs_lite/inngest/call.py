@@ -196,7 +196,10 @@ def _event_memo(memo: str) -> str:
     if memo == _NULL:
         return _NULL
     found = raw_json.members(memo)
-    return f'{{"data":{found["data"]}}}' if found["name"] == json.dumps(SIGNAL_EVENT) else event_text(memo)
+    if found["name"] != json.dumps(SIGNAL_EVENT):
+        return event_text(memo)
+    said = raw_json.members(found["data"])
+    return f'{{"data":{raw_json.object_of({name: said[name] for name in ("signal", "data")})}}}'
 
 
 def _child_memo(memo: str) -> str:

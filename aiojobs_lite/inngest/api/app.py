@@ -42,6 +42,7 @@ from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.invocables import Invocables
 from aiojobs_lite.inngest.operations import Helpers
 from aiojobs_lite.inngest.settings import InngestSettings
+from aiojobs_lite.inngest.signals import SignalWaits
 from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.runner import JobRunner
 
@@ -74,7 +75,7 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
 def _driver(hub: Hub, call: CallSettings, config: FunctionConfig) -> HttpDriver:
     hosts, timeout = hub.settings.gateway, hub.settings.timeout
     functions = Invocables(hub.apps, hub.runner.durables.children, hub.settings.invocable)
-    helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None)
+    helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None, SignalWaits(hub))
     return HttpDriver(
         Target(config.id, config.url), hub, DriverSettings(call, helpers, hub.now, hub.ask_store, timeout)
     )
