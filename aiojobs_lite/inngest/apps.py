@@ -42,9 +42,10 @@ class Apps:
         driver_of: Makes the driver of a function.
         now: Gives the present instant, in microseconds.
         cancellers: Cancel runs by events.
+        functions: The functions that this runner knows, by id; none at first.
 
     Attributes:
-        functions: The functions that this runner knows, by id.
+        functions: As given.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Apps:
         driver_of: Callable[[FunctionConfig], Driver],
         now: Callable[[], int],
         cancellers: Cancellers,
+        functions: dict[str, FunctionConfig],
     ) -> None:
         self._runner = runner
         self._settings = settings
@@ -66,7 +68,7 @@ class Apps:
         self._versions: dict[str, int] = {}  # of the documents of the apps, as far as they were read
         self._of_app: dict[str, tuple[str, ...]] = {}
         self._lock = asyncio.Lock()
-        self.functions: dict[str, FunctionConfig] = {}
+        self.functions = functions
 
     async def register(self, body: object) -> bool:
         """Takes a registration: the whole set of functions of an app. Those that it has no more are left.

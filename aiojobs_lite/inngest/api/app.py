@@ -66,8 +66,7 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
     functions: dict[str, FunctionConfig] = {}
     flow = FlowSettings(settings.backoff, make_ends(group, functions))
     driver = partial(_driver, hub, CallSettings(settings.mode, settings.signing_keys))
-    hub.apps = Apps(runner, settings, flow, driver, hub.now, Cancellers(runner, hub.ask_store))
-    hub.apps.functions = functions
+    hub.apps = Apps(runner, settings, flow, driver, hub.now, Cancellers(runner, hub.ask_store), functions)
     runner.register(group)
     return application(hub)
 
