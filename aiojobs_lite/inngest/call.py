@@ -84,11 +84,13 @@ class CallParts(NamedTuple):
         events: The events, as an SDK sees them.
         steps: The memos of the steps that have ended, by the ids that the SDK gives them, in the order of their ends.
         version: How the SDK and the server talk.
+        defers: The deferred runs that are known.
     """
 
     events: list[str]
     steps: dict[str, str]
     version: int
+    defers: str = "{}"
 
 
 class CallSession(Protocol):
@@ -231,7 +233,7 @@ def _body(parts: CallParts, ctx: Mapping[str, object], *, is_large: bool = False
     return raw_json.object_of(
         {
             "event": parts.events[0], "events": f"[{','.join(events)}]", "steps": raw_json.object_of(steps),
-            "defers": "{}", "use_api": json.dumps(is_large), "version": str(parts.version),
+            "defers": parts.defers, "use_api": json.dumps(is_large), "version": str(parts.version),
             "ctx": json.dumps({**ctx, "use_api": is_large}),
         }
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,7 @@ from aiojobs_lite.inngest.call import (
     step_texts,
 )
 from aiojobs_lite.inngest.conditions import find_unfit, open_again
+from aiojobs_lite.inngest.defers import defers_text, is_defer
 from aiojobs_lite.inngest.operations import (
     GATEWAYS,
     RETURNED_NOTE,
@@ -49,6 +50,7 @@ from aiojobs_lite.inngest.operations import (
     requested,
 )
 from aiojobs_lite.inngest.run_errors import AskStore, errors_of_children
+from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
 
@@ -74,6 +76,7 @@ class DriverSettings:
         ask: Asks the store for runs.
         timeout: Seconds that an app may take to answer.
         verifies: Whether answers have to be signed.
+        save: Stores notes of a run that its end came with.
     """
 
     call: CallSettings
@@ -82,6 +85,7 @@ class DriverSettings:
     ask: AskStore
     timeout: float = LONGEST_CALL_S
     verifies: bool = False
+    save: Callable[[Claimed, Sequence[StepRan]], Awaitable[object]] | None = None
 
 
 class HttpDriver:
@@ -125,7 +129,7 @@ class HttpDriver:
     async def _made_call(self, call: DriverCall, events: list[str], ended: Sequence[StepRow]) -> AppCall:
         errors = await errors_of_children(self._settings.ask, call.run.id, ended)
         version = int(call.notes.get(VERSION_NOTE, UNKNOWN_VERSION))
-        parts = CallParts(events, step_texts(ended, errors), version)
+        parts = CallParts(events, step_texts(ended, errors), version, defers_text(call.notes))
         return make_call(call, self._target, parts, self._settings.call, _CLOCK.now())
 
     async def _answer(self, made: AppCall) -> NextOperations | Returned | Failed:
@@ -156,9 +160,12 @@ class HttpDriver:
             made = await self._made(answer.found, answering)
         except Unfit as error:
             return _failed(error.name, str(error))
-        names = {operation.name for operation in made}
+        defers = [one for one in made if isinstance(one, StepRan) and is_defer(one.name)]
+        names = {operation.name for operation in made}.difference([one.name for one in defers])
         done = {row.name for row in call.ended}
         if RETURNED_NOTE in names and (call.waiting or names - done == {RETURNED_NOTE}):
+            if defers and self._settings.save is not None:
+                await self._settings.save(call.run, defers)
             return RunReturned(next(one.memo for one in made if isinstance(one, StepRan) and one.name == RETURNED_NOTE))
         if answer.version is not None:
             made.append(StepRan(VERSION_NOTE, str(answer.version)))  # the first one stays

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
@@ -23,6 +22,7 @@ from aiojobs_lite.inngest import ids
 from aiojobs_lite.inngest.answers import SdkOperation, failure_of, failure_of_error
 from aiojobs_lite.inngest.call import SIGNAL_EVENT
 from aiojobs_lite.inngest.conditions import Condition, find_matching, latest_event, note_name
+from aiojobs_lite.inngest.defers import note_of_defer
 from aiojobs_lite.inngest.durations import LONGEST_SLEEP_S, instant_of
 from aiojobs_lite.inngest.events import memo_text
 from aiojobs_lite.inngest.expressions import compile_expression
@@ -50,7 +50,6 @@ _LONGEST_SIGNAL_CHARS: Final = 512
 _CONFLICT: Final = "Signal conflict; signal wait already exists for another run"  # as the service says it
 _NO_CONFLICT: Final = "Wait for another name, or with onConflict: 'replace'"
 _NO_GATEWAY: Final = "requests of the server for an app are not allowed: set the gateway= of the Inngest application"
-_log = logging.getLogger("aiojobs_lite.inngest")
 
 
 class Waiter(NamedTuple):
@@ -207,8 +206,7 @@ async def operations_of(found: SdkOperation, answering: Answering, helpers: Help
             case "None" | "DiscoveryRequest" | "Gateway" | "AIGateway":
                 return []
             case "DeferAdd" | "DeferAbort":
-                _log.warning("%s of job %s is not supported, and ignored", found.op, answering.job)
-                return []
+                return note_of_defer(found, answering.job)
     except InvalidOption as error:
         raise Unfit("InvalidOperation", f"{found.op} {found.shown or found.id!r}: {error}") from None
     raise Unfit("UnknownOperation", f"the operation {found.op!r} of the SDK is not known: use a newer aiojobs_lite")

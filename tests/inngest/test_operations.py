@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -257,11 +256,12 @@ async def test_what_says_nothing_is_nothing(op: str) -> None:
     assert await made(op) == []
 
 
-@pytest.mark.parametrize("op", ["DeferAdd", "DeferAbort"])
-async def test_what_is_deferred_is_ignored_and_logged(op: str, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "aiojobs_lite.inngest"):
-        assert await made(op) == []
-    assert caplog.messages == [f"{op} of job 7 is not supported, and ignored"]
+async def test_what_is_deferred_is_a_note() -> None:
+    given = {"function": "f", "data": {"n": 1.0}, "meta": {}}
+    (added,) = await made("DeferAdd", opts={"fn_slug": "f", "input": {"n": 1.0}})
+    assert isinstance(added, StepRan)
+    assert (added.name, json.loads(added.memo or "")) == (f"~defer {A}", given)
+    assert await made("DeferAbort", opts={"target_hashed_id": A}) == [StepRan(f"~abort {A}", "null")]
 
 
 @pytest.mark.parametrize("op", ["Teleport", "SyncRunComplete"])

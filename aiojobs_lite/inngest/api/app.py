@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 
+from aiojobs_lite.durable.checkpoint import RunFence
+from aiojobs_lite.durable.operations import StepRan
 from aiojobs_lite.errors import (
     AiojobsError,
     EventNotFound,
@@ -43,7 +46,9 @@ from aiojobs_lite.inngest.invocables import Invocables
 from aiojobs_lite.inngest.operations import Helpers
 from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.inngest.signals import SignalWaits
+from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.asgi import AsgiApp
+from aiojobs_lite.runner.checkpoints import save_checkpoint
 from aiojobs_lite.runner.runner import JobRunner
 
 ROUTES: Final[tuple[InngestRoute, ...]] = (
@@ -75,9 +80,12 @@ def _driver(hub: Hub, call: CallSettings, config: FunctionConfig) -> HttpDriver:
     hosts, timeout = hub.settings.gateway, hub.settings.timeout
     functions = Invocables(hub.apps, hub.runner.durables.children, hub.settings.invocable)
     helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None, SignalWaits(hub))
-    return HttpDriver(
-        Target(config.id, config.url), hub, DriverSettings(call, helpers, hub.now, hub.ask_store, timeout)
-    )
+    settings = DriverSettings(call, helpers, hub.now, hub.ask_store, timeout, save=partial(_save, hub))
+    return HttpDriver(Target(config.id, config.url), hub, settings)
+
+
+async def _save(hub: Hub, run: Claimed, notes: Sequence[StepRan]) -> None:
+    await save_checkpoint(hub.runner.durables, RunFence(run.id, run.attempt, run.owner), notes)
 
 
 def application(hub: Hub) -> AsgiApp:
