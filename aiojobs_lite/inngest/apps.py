@@ -47,9 +47,10 @@ class Apps:
         driver_of: Makes the driver of a function of an app.
         now: Gives the present instant, in microseconds.
         cancellers: Cancel runs by events.
+        functions: The functions that this runner knows, by id; none at first.
 
     Attributes:
-        functions: The functions that this runner knows, by id.
+        functions: As given.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Apps:
         driver_of: Callable[[FunctionConfig, str], Driver],
         now: Callable[[], int],
         cancellers: Cancellers,
+        functions: dict[str, FunctionConfig],
     ) -> None:
         self._runner = runner
         self._settings = settings
@@ -72,7 +74,7 @@ class Apps:
         self._versions: dict[str, int] = {}  # of the documents of the apps, as far as they were read
         self._of_app: dict[str, tuple[str, ...]] = {}
         self._lock = asyncio.Lock()
-        self.functions: dict[str, FunctionConfig] = {}
+        self.functions = functions
 
     @property
     def is_empty(self) -> bool:

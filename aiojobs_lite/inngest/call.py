@@ -87,11 +87,13 @@ class CallParts(NamedTuple):
         events: The events, as an SDK sees them.
         steps: The memos of the steps that have ended, by the ids that the SDK gives them, in the order of their ends.
         version: How the SDK and the server talk.
+        defers: The deferred runs that are known.
     """
 
     events: list[str]
     steps: dict[str, str]
     version: int
+    defers: str = "{}"
 
 
 class CallSession(Protocol):
@@ -219,7 +221,10 @@ def _event_memo(memo: str) -> str:
     if memo == _NULL:
         return _NULL
     found = raw_json.members(memo)
-    return f'{{"data":{found["data"]}}}' if found["name"] == json.dumps(SIGNAL_EVENT) else event_text(memo)
+    if found["name"] != json.dumps(SIGNAL_EVENT):
+        return event_text(memo)
+    said = raw_json.members(found["data"])
+    return f'{{"data":{raw_json.object_of({name: said[name] for name in ("signal", "data")})}}}'
 
 
 def _child_memo(memo: str) -> str:
@@ -251,7 +256,7 @@ def _body(parts: CallParts, ctx: Mapping[str, object], *, is_large: bool = False
     return raw_json.object_of(
         {
             "event": parts.events[0], "events": f"[{','.join(events)}]", "steps": raw_json.object_of(steps),
-            "defers": "{}", "use_api": json.dumps(is_large), "version": str(parts.version),
+            "defers": parts.defers, "use_api": json.dumps(is_large), "version": str(parts.version),
             "ctx": json.dumps({**ctx, "use_api": is_large}),
         }
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
@@ -71,6 +72,7 @@ class Cancellers:
         largest = LARGEST_EVENT_BYTES + _ROUND_IT_BYTES
         options: dict[str, Any] = {"max_attempts": _MOST_ATTEMPTS, "backoff": _BACKOFF, "largest_payload": largest}
         job_type: JobType[..., Any] = JobType(cancel, name=name, **options)
+        job_type.policy = replace(job_type.policy, outlives_crashes=True)
         patterns = tuple(dict.fromkeys([one.event for one in watched]))
         job_type.listening = Listening(patterns, None, EVENT, Event[Any])
         return job_type

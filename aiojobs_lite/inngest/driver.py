@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,8 +35,8 @@ from aiojobs_lite.inngest.call import (
     step_texts,
 )
 from aiojobs_lite.inngest.conditions import find_unfit, open_again
+from aiojobs_lite.inngest.defers import defers_text, is_defer
 from aiojobs_lite.inngest.operations import (
-    DEFERRED,
     GATEWAYS,
     RETURNED_NOTE,
     VERSION_NOTE,
@@ -51,7 +51,7 @@ from aiojobs_lite.inngest.operations import (
 )
 from aiojobs_lite.inngest.pace import Pace
 from aiojobs_lite.inngest.run_errors import AskStore, errors_of_children
-from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
 
@@ -64,7 +64,6 @@ LARGEST_APP_ANSWER_BYTES: Final = LARGEST_CALL_BYTES + 256 * 1024
 _CALLED_EACH: Final = 1  # the version in which a call comes whenever a step of several has ended
 _CLOCK: Final = SystemClock()  # signatures, and dates in answers, are of the real time of the app
 _NO_ANSWER: Final = "AppUnreachable"
-_log = get_log("inngest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ class DriverSettings:
         pace: How fast answers of the app are read.
         timeout: Seconds that an app may take to answer.
         verifies: Whether answers have to be signed.
+        save: Stores notes of a run that its end came with.
     """
 
     call: CallSettings
@@ -88,6 +88,7 @@ class DriverSettings:
     pace: Pace = field(default_factory=Pace)
     timeout: float = LONGEST_CALL_S
     verifies: bool = False
+    save: Callable[[Claimed, Sequence[StepRan]], Awaitable[object]] | None = None
 
 
 class HttpDriver:
@@ -131,7 +132,7 @@ class HttpDriver:
     async def _made_call(self, call: DriverCall, events: list[str], ended: Sequence[StepRow]) -> AppCall:
         errors = await errors_of_children(self._settings.ask, call.run.id, ended)
         version = int(call.notes.get(VERSION_NOTE, UNKNOWN_VERSION))
-        parts = CallParts(events, step_texts(ended, errors), version)
+        parts = CallParts(events, step_texts(ended, errors), version, defers_text(call.notes))
         return make_call(call, self._target, parts, self._settings.call, _CLOCK.now())
 
     async def _answer(self, made: AppCall) -> NextOperations | Returned | Failed:
@@ -168,9 +169,12 @@ class HttpDriver:
             made = await self._made(answer.found, answering)
         except Unfit as error:
             return _failed(error.name, str(error))
-        names = {operation.name for operation in made}
+        defers = [one for one in made if isinstance(one, StepRan) and is_defer(one.name)]
+        names = {operation.name for operation in made}.difference([one.name for one in defers])
         done = {row.name for row in call.ended}
         if RETURNED_NOTE in names and (call.waiting or names - done == {RETURNED_NOTE}):
+            if defers and self._settings.save is not None:
+                await self._settings.save(call.run, defers)
             return RunReturned(next(one.memo for one in made if isinstance(one, StepRan) and one.name == RETURNED_NOTE))
         if answer.version is not None:
             made.append(StepRan(VERSION_NOTE, str(answer.version)))  # the first one stays
@@ -181,9 +185,6 @@ class HttpDriver:
     async def _made(self, found: Sequence[SdkOperation], answering: Answering) -> list[Operation]:
         """The operations of a run that an answer has; the requests of the server side by side, when the rest is fit."""
         helpers = self._settings.helpers
-        ignored = sum(one.op in DEFERRED for one in found)
-        if ignored:
-            _log.warning("%d deferred runs of job %s are not supported, and ignored", ignored, answering.job)
         made: list[Operation] = []
         for one in found:
             made += await operations_of(one, answering, helpers)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
+from aiojobs_lite.durable.notes import notes_of
 from aiojobs_lite.errors import JobNotFound
 from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.handlers.group import Jobs
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.inngest.defers import deferred_events, takes_deferred
 from aiojobs_lite.inngest.events import to_stored
+from aiojobs_lite.inngest.functions import FunctionConfig
 from aiojobs_lite.inngest.ids import run_id
 from aiojobs_lite.inngest.run_errors import error_of_run
 from aiojobs_lite.inngest.run_events import run_events
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.job_events import JOB_CANCELLED
+from aiojobs_lite.model.steps import ListSteps
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.runner.runner import JobRunner
@@ -39,12 +43,12 @@ _BACKOFF: Final = Backoff(base="1s", cap="5m")
 _MOST_ATTEMPTS: Final = 100
 
 
-def make_ends(group: Jobs, functions: Container[str]) -> JobType[..., Any]:
+def make_ends(group: Jobs, functions: Mapping[str, FunctionConfig]) -> JobType[..., Any]:
     """Adds the job types that send the events of ends to a group; returns the one that takes the id of a run.
 
     Args:
         group: The group of the application.
-        functions: The names of the functions that are known; they may change.
+        functions: The functions that are known, by name; they may change.
     """
 
     @group.job(name=ENDED, max_attempts=_MOST_ATTEMPTS, backoff=_BACKOFF)
@@ -54,6 +58,8 @@ def make_ends(group: Jobs, functions: Container[str]) -> JobType[..., Any]:
         except JobNotFound:  # it was deleted meanwhile
             return
         events = events_of_end(job) if job.is_finished else []
+        if job.is_finished and takes_deferred(functions.values()):
+            events += await _deferred(runner, job)
         if events:
             await runner.events.send_many(events, largest=_LARGEST_BYTES)
 
@@ -67,6 +73,13 @@ def make_ends(group: Jobs, functions: Container[str]) -> JobType[..., Any]:
     for job_type in (ended, cancelled):  # what they send is sent, however often the process dies
         job_type.policy = replace(job_type.policy, outlives_crashes=True)
     return ended
+
+
+async def _deferred(runner: JobRunner, job: Job) -> list[EventToSend]:
+    """The events of the runs that a run has deferred to its end."""
+    durable = runner.durables.durable
+    rows = [] if durable is None else await durable.store.ask(ListSteps(job.id))
+    return deferred_events(notes_of(rows), run_id(to_micros(job.created_at), job.id), job.type)
 
 
 def events_of_end(job: Job) -> list[EventToSend]:

@@ -22,6 +22,7 @@ from aiojobs_lite.inngest import ids
 from aiojobs_lite.inngest.answers import SdkOperation, failure_of, failure_of_error
 from aiojobs_lite.inngest.call import SIGNAL_EVENT
 from aiojobs_lite.inngest.conditions import Condition, find_matching, latest_event, note_name
+from aiojobs_lite.inngest.defers import note_of_defer
 from aiojobs_lite.inngest.durations import LONGEST_SLEEP_S, instant_of
 from aiojobs_lite.inngest.events import memo_text
 from aiojobs_lite.inngest.expressions import compile_expression
@@ -39,9 +40,6 @@ RETURNED_NOTE: Final = ids.own_name("returned")
 VERSION_NOTE: Final = ids.own_name("version")
 """The note of how the SDK of a run and the server talk."""
 
-DEFERRED: Final = frozenset({"DeferAdd", "DeferAbort"})
-"""Operations that are ignored."""
-
 GATEWAYS: Final = frozenset({"Gateway", "AIGateway"})
 """Operations that are requests of the server."""
 
@@ -49,7 +47,26 @@ _NULL: Final = "null"
 # A signal that nothing waited for is lost: its sender is answered so.
 _ANY_SIGNAL_BEFORE: Final = '{{"id":"","name":"inngest/signal","data":{{}},"sent_at":{}}}'
 _LONGEST_SIGNAL_CHARS: Final = 512
+_CONFLICT: Final = "Signal conflict; signal wait already exists for another run"  # as the service says it
+_NO_CONFLICT: Final = "Wait for another name, or with onConflict: 'replace'"
 _NO_GATEWAY: Final = "requests of the server for an app are not allowed: set the gateway= of the Inngest application"
+
+
+class Waiter(NamedTuple):
+    """A step that waits for a signal.
+
+    Attributes:
+        job: The job of its run.
+        step: The id that the SDK gives it.
+    """
+
+    job: int
+    step: str
+
+    @property
+    def mark(self) -> str:
+        """The waiter as text, which the event of its signal has."""
+        return f"{self.job}.{self.step}"
 
 
 class Functions(Protocol):
@@ -82,10 +99,10 @@ class Gateway(Protocol):
 
 
 class SignalRule(Protocol):
-    """Knows which signals are waited for."""
+    """Knows which step waits for which signal."""
 
-    async def take(self, signal: str, job: int, *, replaces: bool) -> str | None:
-        """Lets a run wait for a signal; returns why it may not, or None."""
+    async def take(self, signal: str, waiter: Waiter, until: int, *, replaces: bool) -> bool:
+        """Lets a step wait for a signal until an instant; returns whether it may."""
 
 
 class GatewayFailed(Exception):
@@ -186,8 +203,10 @@ async def operations_of(found: SdkOperation, answering: Answering, helpers: Help
                 return [_invoke(found, name, answering, helpers)]
             case "RunComplete":
                 return [StepRan(RETURNED_NOTE, found.data or _NULL)]
-            case "None" | "DiscoveryRequest" | "Gateway" | "AIGateway" | "DeferAdd" | "DeferAbort":
+            case "None" | "DiscoveryRequest" | "Gateway" | "AIGateway":
                 return []
+            case "DeferAdd" | "DeferAbort":
+                return note_of_defer(found, answering.job)
     except (InvalidOption, EventError) as error:
         raise Unfit("InvalidOperation", f"{found.op} {found.shown or found.id!r}: {error}") from None
     raise Unfit("UnknownOperation", f"the operation {found.op!r} of the SDK is not known: use a newer aiojobs_lite")
@@ -232,13 +251,15 @@ async def _signal(found: SdkOperation, name: str, answering: Answering, helpers:
     signal = found.opts.get("signal") or found.name
     if not isinstance(signal, str) or not 1 <= len(signal) <= _LONGEST_SIGNAL_CHARS:
         raise InvalidOption("signal", signal, f"text of 1 to {_LONGEST_SIGNAL_CHARS} characters")
-    if helpers.signals is not None and found.id not in answering.names:
-        replaces = found.opts.get("conflict") == "replace"
-        problem = await helpers.signals.take(signal, answering.job, replaces=replaces)
-        if problem is not None:
-            raise Unfit("SignalConflict", problem)
-    match = EventMatch(SIGNAL_EVENT, ("signal",), json_values([signal]))
-    return WaitForEvent(name, match, _until(found, answering.now), _ANY_SIGNAL_BEFORE.format(answering.now))
+    until, waiter = _until(found, answering.now), Waiter(answering.job, found.id)
+    wanted = {"signal": signal}
+    if helpers.signals is not None:
+        wanted["waiter"] = waiter.mark
+        replaces, is_known = found.opts.get("conflict") == "replace", found.id in answering.names
+        if not is_known and not await helpers.signals.take(signal, waiter, until, replaces=replaces):
+            raise Unfit("Error", f"{_CONFLICT}: {signal!r}. {_NO_CONFLICT}")
+    match = EventMatch(SIGNAL_EVENT, tuple(wanted), json_values(wanted.values()))
+    return WaitForEvent(name, match, until, _ANY_SIGNAL_BEFORE.format(answering.now))
 
 
 def _invoke(found: SdkOperation, name: str, answering: Answering, helpers: Helpers) -> InvokeJob | StepRaised:

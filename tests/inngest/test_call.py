@@ -151,7 +151,7 @@ def error(memo: str) -> tuple[str, str]:
 
 def test_the_memo_of_each_kind_of_step_is_what_its_sdk_expects() -> None:
     reply = memo_of(EventRow(4, "shop/paid", '{"sum": 1.0}', NOW, "p"))
-    signal = memo_of(EventRow(4, "inngest/signal", '{"signal":"s","data":{"a": 1.0}}', NOW, None))
+    signal = memo_of(EventRow(4, "inngest/signal", '{"signal":"s","data":{"a": 1.0},"waiter":"7.a"}', NOW, None))
     assert memo_of_step(row("a", '{"data": 1.0}')) == '{"data": 1.0}'
     assert memo_of_step(row("a", '{"error":{}}', state=StepState.FAILED)) == '{"error":{}}'
     assert memo_of_step(row("a", "null", StepKind.SLEEP)) == "null"

@@ -305,12 +305,3 @@ async def test_a_run_that_is_not_one_of_an_event_fails(job_kit: JobKit, session:
         await job_kit.run_to_end()
         job = await handle.job()
     assert str(job.error).startswith("InvalidCall: no call can be made of what is stored of the run: ")
-
-
-async def test_what_is_deferred_is_ignored_and_logged_once_an_answer(
-    job_kit: JobKit, session: HttpSession, caplog: pytest.LogCaptureFixture
-) -> None:
-    deferred = [operation("DeferAdd", "a"), operation("DeferAbort", "b"), operation("RunComplete", "c", data=1)]
-    ran = await run(job_kit, session, next_of(sdk(206, deferred)))
-    assert ran.job.result == 1
-    assert caplog.messages == ["2 deferred runs of job 1 are not supported, and ignored"]

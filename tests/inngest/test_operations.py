@@ -18,6 +18,7 @@ from aiojobs_lite.inngest.operations import (
     GatewayFailed,
     Helpers,
     Unfit,
+    Waiter,
     operations_of,
     requested,
 )
@@ -147,18 +148,24 @@ async def test_a_signal_is_an_event_of_the_library() -> None:
 async def test_a_signal_may_be_taken() -> None:
     class Taken:
         def __init__(self) -> None:
-            self.asked: list[tuple[str, int, bool]] = []
+            self.asked: list[tuple[str, str, int, bool]] = []
 
-        async def take(self, signal: str, job: int, *, replaces: bool) -> str | None:
-            self.asked.append((signal, job, replaces))
-            return None if replaces else "another run waits for 'paid'"
+        async def take(self, signal: str, waiter: Waiter, until: int, *, replaces: bool) -> bool:
+            self.asked.append((signal, waiter.mark, until, replaces))
+            return replaces
 
     signals = Taken()
     helpers = Helpers(signals=signals)
     opts = {"signal": "paid", "timeout": "1h", "conflict": "fail"}
-    assert await unfit("WaitForSignal", helpers, opts=opts) == "SignalConflict: another run waits for 'paid'"
-    assert await made("WaitForSignal", helpers, opts={**opts, "conflict": "replace"})
-    assert signals.asked == [("paid", 7, False), ("paid", 7, True)]
+    conflict = (
+        "Error: Signal conflict; signal wait already exists for another run: 'paid'. Wait for another name, or with"
+    )
+    assert (await unfit("WaitForSignal", helpers, opts=opts)).startswith(conflict)
+    match = EventMatch("inngest/signal", ("signal", "waiter"), f'["paid","7.{A}"]')
+    (wait,) = await made("WaitForSignal", helpers, opts={**opts, "conflict": "replace"})
+    assert isinstance(wait, WaitForEvent)
+    assert wait.match == match
+    assert signals.asked == [("paid", f"7.{A}", NOW + HOUR, False), ("paid", f"7.{A}", NOW + HOUR, True)]
     assert await operations_of(
         sdk_operation("WaitForSignal", opts=opts), answering(a=NAME), helpers
     )  # it waits already
@@ -247,6 +254,14 @@ async def test_the_end_of_a_run_beside_others_is_stored() -> None:
 @pytest.mark.parametrize("op", ["None", "DiscoveryRequest", "DeferAdd", "DeferAbort"])
 async def test_what_says_nothing_is_nothing(op: str) -> None:
     assert await made(op) == []
+
+
+async def test_what_is_deferred_is_a_note() -> None:
+    given = {"function": "f", "data": {"n": 1.0}, "meta": {}}
+    (added,) = await made("DeferAdd", opts={"fn_slug": "f", "input": {"n": 1.0}})
+    assert isinstance(added, StepRan)
+    assert (added.name, json.loads(added.memo or "")) == (f"~defer {A}", given)
+    assert await made("DeferAbort", opts={"target_hashed_id": A}) == [StepRan(f"~abort {A}", "null")]
 
 
 @pytest.mark.parametrize("op", ["Teleport", "SyncRunComplete"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 
+from aiojobs_lite.durable.checkpoint import RunFence
+from aiojobs_lite.durable.operations import StepRan
 from aiojobs_lite.errors import (
     AiojobsError,
     EventNotFound,
@@ -43,7 +46,10 @@ from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.invocables import Invocables
 from aiojobs_lite.inngest.operations import Helpers
 from aiojobs_lite.inngest.settings import InngestSettings
+from aiojobs_lite.inngest.signals import SignalWaits
+from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.asgi import AsgiApp
+from aiojobs_lite.runner.checkpoints import save_checkpoint
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
 from aiojobs_lite.text import shorten
@@ -68,8 +74,7 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
     functions: dict[str, FunctionConfig] = {}
     flow = FlowSettings(settings.backoff, make_ends(group, functions), settings.app_concurrency)
     driver = partial(_driver, hub, CallSettings(settings.mode, settings.signing_keys))
-    hub.apps = Apps(runner, settings, flow, driver, hub.now, Cancellers(runner, hub.ask_store))
-    hub.apps.functions = functions
+    hub.apps = Apps(runner, settings, flow, driver, hub.now, Cancellers(runner, hub.ask_store), functions)
     runner.register(group)
     runner.types.expect_more()
     return application(hub)
@@ -78,9 +83,15 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
 def _driver(hub: Hub, call: CallSettings, config: FunctionConfig, app: str) -> HttpDriver:
     hosts, timeout = hub.settings.gateway, hub.settings.timeout
     functions = Invocables(hub.apps, hub.runner.durables.children, hub.settings.invocable)
-    helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None)
-    settings = DriverSettings(call, helpers, hub.now, hub.ask_store, hub.pace_of(app), timeout)
+    helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None, SignalWaits(hub))
+    settings = DriverSettings(
+        call, helpers, hub.now, hub.ask_store, hub.pace_of(app), timeout, save=partial(_save, hub)
+    )
     return HttpDriver(Target(config.id, config.url), hub, settings)
+
+
+async def _save(hub: Hub, run: Claimed, notes: Sequence[StepRan]) -> None:
+    await save_checkpoint(hub.runner.durables, RunFence(run.id, run.attempt, run.owner), notes)
 
 
 def application(hub: Hub) -> AsgiApp:

@@ -15,11 +15,13 @@ from aiojobs_lite.inngest.expressions import Expression, ExpressionError, compil
 from aiojobs_lite.inngest.given import Given
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.run_events import EVENT, run_events
+from aiojobs_lite.model.job import Status
 from aiojobs_lite.sizes import LARGEST_REQUEST_BYTES
 
 _KIND: Final = "inngest.cancellation"
 _PAGE: Final = 1_000
 _KEPT: Final = "30d"
+_REASON: Final = "cancelled over the API"
 
 
 async def cancel_runs(hub: Hub, request: Request) -> Response:
@@ -54,20 +56,21 @@ async def list_cancellations(hub: Hub, _request: Request) -> Response:
 async def _cancel(
     hub: Hub, function: str, first: datetime | None, last: datetime, condition: Expression | None
 ) -> None:  # fmt: skip
-    for status in ("pending", "processing"):
-        before = None
-        while True:
-            page = await hub.runner.jobs.list(
+    jobs = hub.runner.jobs
+    if condition is None:
+        await jobs.cancel_many(type=function, created_from=first, created_to=last, reason=_REASON)
+        return
+    for status in (Status.PENDING, Status.PROCESSING):
+        before, is_more = None, True
+        while is_more:
+            page = await jobs.list(
                 type=function, status=status, created_from=first, created_to=last, limit=_PAGE, after=before
             )
-            ids = [
-                job.id for job in page if condition is None or condition.matches({EVENT: run_events(job.payload)[0]})
-            ]
+            ids = [job.id for job in page if condition.matches({EVENT: run_events(job.payload)[0]})]
             if ids:
-                await hub.runner.jobs.cancel_many(ids, reason="cancelled over the API")
-            if len(page) < _PAGE:
-                break
-            before = page[-1].id
+                await jobs.cancel_many(ids, reason=_REASON)
+            is_more = len(page) == _PAGE
+            before = page[-1].id if page else None
 
 
 def _function(hub: Hub, given: Given) -> str:

@@ -15,6 +15,7 @@ from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.inngest import raw_json
 from aiojobs_lite.inngest.answers import SdkOperation, operations_in
 from aiojobs_lite.inngest.api.door import InngestRoute, respond
+from aiojobs_lite.inngest.defers import DEFERS
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import Item, item_of_text, job_of_run
 from aiojobs_lite.inngest.operations import Answering, Helpers, Unfit, names_of, operations_of
@@ -25,10 +26,9 @@ from aiojobs_lite.runner.checkpoints import save_checkpoint
 LARGEST_CHECKPOINT_BYTES: Final = 8 * 1024 * 1024
 """Of the body of a checkpoint: two results of steps at their largest."""
 
-_TAKEN: Final = frozenset({"StepRun", "Step", "StepPlanned", "StepFailed"})
+_TAKEN: Final = frozenset({"StepRun", "Step", "StepPlanned", "StepFailed"}) | DEFERS
 _RECORDED: Final = (StepRan, StepRaised, StepPlanned)
 _HELPERS: Final = Helpers()
-_LATER: Final = frozenset({"DeferAdd", "DeferAbort"})
 _END: Final = "RunComplete"
 _STALE: Final = "this call is stale: another one runs the run by now"
 
@@ -68,7 +68,7 @@ async def _operations(
             end = RunReturned(one.data)
         elif one.op in _TAKEN:
             operations += [made for made in await _made(one, answering) if isinstance(made, _RECORDED)]
-        elif one.op not in _LATER:
+        else:
             raise ApiError(400, f"{one.op!r} is no operation of a checkpoint")
     return operations, end
 

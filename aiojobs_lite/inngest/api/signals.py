@@ -1,4 +1,4 @@
-"""Signals: a message to the one run that waits for it by its name."""
+"""SignalWaits: a message to the one run that waits for it by its name."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiojobs_lite.inngest.call import SIGNAL_EVENT
 from aiojobs_lite.inngest.given import Given
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import run_id
+from aiojobs_lite.inngest.signals import SignalWaits
 from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.sizes import LARGEST_REQUEST_BYTES
 
@@ -24,12 +25,21 @@ async def send_signal(hub: Hub, request: Request) -> Response:
     name = given.get("signal")
     if not isinstance(name, str):
         raise ApiError(400, "signal: the name of the signal is missing")
-    event = EventToSend(SIGNAL_EVENT, {"signal": name, "data": given.get("data")})
+    signals = SignalWaits(hub)
+    mark = await signals.waiter_of(name)
+    if mark is None:
+        raise _nothing_waits(name)
+    event = EventToSend(SIGNAL_EVENT, {"signal": name, "data": given.get("data"), "waiter": mark})
     (sent,) = await hub.runner.events.send_many([event])
     if not sent.woken:
-        raise ApiError(404, f"no run waits for the signal {name!r}")
+        raise _nothing_waits(name)
+    await signals.release(name, mark)
     job = await hub.runner.jobs.get(sent.woken[0])
     return respond_listed(hub, {"run_id": run_id(to_micros(job.created_at), job.id)})
+
+
+def _nothing_waits(name: str) -> ApiError:
+    return ApiError(404, f"no run waits for the signal {name!r}")
 
 
 SIGNAL_ROUTES: Final = (InngestRoute(("POST",), "/v1/signals", send_signal),)

@@ -222,6 +222,13 @@ async def test_what_is_too_large_for_a_call_is_fetched(job_kit: JobKit) -> None:
         assert event["data"] == {"n": 1}
 
 
+async def test_a_form_of_several_parts_is_no_event(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        answer = await made.client.post("/e/key", files={"name": (None, "shop/pay")})
+        assert (answer.status_code, answer.json()["ids"]) == (415, [])
+        assert answer.json()["error"].startswith("a form of several parts is no event: send JSON, an object with")
+
+
 # The rest.
 
 
