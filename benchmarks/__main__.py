@@ -16,7 +16,7 @@ from benchmarks import chart, peers
 from benchmarks.harness import BARE, OURS, Figure, Plan
 from benchmarks.limits import Results, limits
 from benchmarks.peers.roster import FUNCTIONS_ROSTER
-from benchmarks.workloads import batches, deliveries, functions, growth, keys, latency, throughput, web
+from benchmarks.workloads import batches, deliveries, figures, functions, growth, keys, latency, throughput, web
 
 FOLDER: Final = Path(__file__).parent
 WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
@@ -32,6 +32,7 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
     "many_keys": keys.many_keys,
     "one_deep_key": keys.one_deep_key,
     "deliveries": deliveries.deliveries,
+    "figures": figures.cost_of_figures,
     "functions": functions.functions,
     "functions_asleep": functions.asleep,
     "functions_beside_dbos": lambda plan: peers.figures(plan.rounds, plan.scale, roster=FUNCTIONS_ROSTER),

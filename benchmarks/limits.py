@@ -13,6 +13,7 @@ from benchmarks.harness import BARE, DURABILITIES, OURS, Figure
 from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.roster import FUNCTIONS_ROSTER, ROSTER, beside
 from benchmarks.workloads import deliveries
+from benchmarks.workloads.figures import SHAPES, WITH, WITHOUT
 from benchmarks.workloads.functions import ASLEEP, COHORT
 
 
@@ -90,6 +91,7 @@ def limits(found: Results) -> list[Limit]:
         *_many_types(found),
         *_keys(found),
         *_deliveries(found),
+        *_figures(found),
         *_functions(found),
         *_functions_asleep(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
@@ -153,6 +155,19 @@ def _deliveries(found: Results) -> list[Limit]:
         *lines,
         Limit("deliveries beside a host that hangs, of the rate without", hanging, 0.9),
         Limit("memory of 20,000 deliveries, MB more than of 2,000", found.median(deliveries.MEMORY), most=5),
+    ]
+
+
+def _figures(found: Results) -> list[Limit]:
+    """The figures of all processes cost a job next to nothing."""
+    costs = {shape: f"CPU of a job beside figures, {shape}" for shape in SHAPES}
+    return [
+        Limit(
+            f"figures, {shape}, CPU, of that without",
+            found.median(cost, at=WITH) / found.median(cost, at=WITHOUT),
+            most=1.03,
+        )
+        for shape, cost in costs.items()
     ]
 
 
