@@ -16,7 +16,9 @@ from benchmarks import chart, peers
 from benchmarks.harness import BARE, OURS, Figure, Plan
 from benchmarks.limits import Results, limits
 from benchmarks.peers.roster import FUNCTIONS_ROSTER
-from benchmarks.workloads import batches, deliveries, functions, growth, inngest, keys, latency, throughput, web
+from benchmarks.workloads import (
+    batches, deliveries, figures, functions, growth, inngest, keys, latency, throughput, web,
+)  # fmt: skip
 
 FOLDER: Final = Path(__file__).parent
 WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
@@ -33,6 +35,7 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
     "one_deep_key": keys.one_deep_key,
     "deliveries": deliveries.deliveries,
     "inngest": inngest.inngest,
+    "figures": figures.cost_of_figures,
     "functions": functions.functions,
     "functions_asleep": functions.asleep,
     "functions_beside_dbos": lambda plan: peers.figures(plan.rounds, plan.scale, roster=FUNCTIONS_ROSTER),

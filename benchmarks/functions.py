@@ -108,6 +108,17 @@ async def end_to_end(path: Path, durability: Durability, jobs: int, wanted: Any 
     return Run(jobs / seconds, used / jobs * 1e6)
 
 
+async def one_by_one(path: Path, durability: Durability, jobs: int) -> Run:
+    """Each is enqueued when the one before has been awaited."""
+    async with runner_on(path, durability) as runner:
+        await runner.run_until_idle()
+        used, began = time.process_time(), time.perf_counter()
+        for number in range(jobs):
+            await (await runner.enqueue(plain, n=number)).result()
+        seconds, used = time.perf_counter() - began, time.process_time() - used
+    return Run(jobs / seconds, used / jobs * 1e6)
+
+
 async def cohort(path: Path, count: int) -> float:
     """Milliseconds from the instant at which so many functions are due until the last of them goes on."""
     _woken.clear()

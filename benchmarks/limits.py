@@ -13,6 +13,7 @@ from benchmarks.harness import BARE, DURABILITIES, OURS, Figure
 from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.roster import FUNCTIONS_ROSTER, ROSTER, beside
 from benchmarks.workloads import deliveries, inngest
+from benchmarks.workloads.figures import SHAPES, WITH, WITHOUT
 from benchmarks.workloads.functions import ASLEEP, COHORT
 
 
@@ -91,6 +92,7 @@ def limits(found: Results) -> list[Limit]:
         *_keys(found),
         *_deliveries(found),
         *_inngest(found),
+        *_figures(found),
         *_functions(found),
         *_functions_asleep(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
@@ -165,6 +167,19 @@ def _inngest(found: Results) -> list[Limit]:
         calls = found.median(inngest.NAME, durability) / bare
         lines.append(Limit(f"calls of {inngest.NAME}, {durability}, of bare aiohttp", calls, 0.5))
     return lines
+
+
+def _figures(found: Results) -> list[Limit]:
+    """The figures of all processes cost a job next to nothing."""
+    costs = {shape: f"CPU of a job beside figures, {shape}" for shape in SHAPES}
+    return [
+        Limit(
+            f"figures, {shape}, CPU, of that without",
+            found.median(cost, at=WITH) / found.median(cost, at=WITHOUT),
+            most=1.03,
+        )
+        for shape, cost in costs.items()
+    ]
 
 
 def _functions(found: Results) -> list[Limit]:

@@ -31,6 +31,19 @@ FAILURE = Failure("ValueError", "no", "a traceback")
 async def handler() -> None: ...
 
 
+class Counted:
+    """What was counted for the figures: the end, or the type; and whether its duration is known."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[End | str, bool]] = []
+
+    def completed(self, job_type: str, duration: float) -> None:
+        self.ends.append((job_type, duration >= 0))
+
+    def ended(self, end: End, duration: float | None) -> None:
+        self.ends.append((end, duration is not None))
+
+
 class Rig:
     """A recorder whose committer the test plays."""
 
@@ -49,6 +62,8 @@ class Rig:
             clock=FakeClock(), attempts=self.attempts, bus=bus, metrics=self.metrics, listeners=[self, self],
             refusals=self, deaths=self, reports=self,
         )  # fmt: skip
+        self.figures = Counted()
+        self.recorder.connect(figures=self.figures)
 
     def keep(self, unit: Unit, done: Done) -> None:
         self.kept.append((unit, done))
@@ -123,6 +138,24 @@ def test_nothing_learns_of_an_end_before_it_is_durable(rig: Rig) -> None:
     assert names(rig.published()) == ["JobCompleted"]
     assert rig.metrics.meters["a"].success_rate() == 1.0
     assert rig.attempts.watch_owned() == set()
+
+
+async def test_each_end_that_is_saved_is_counted_once_for_the_figures(rig: Rig) -> None:
+    for end in (complete(), again(), complete()._replace(note="its result was not kept")):
+        rig.record(end)
+        assert not rig.figures.ends
+        rig.answer()
+        assert rig.figures.ends == [("a" if end == complete() else end, True)]
+        rig.figures.ends.clear()
+    rig.record(complete())
+    rig.answer(is_owned=False)
+    assert rig.figures.ends == []
+    for is_owned in (True, False):
+        lost = asyncio.ensure_future(rig.recorder.record_lost(again(Outcome.LOST, None)))
+        await quiet()
+        rig.answer(is_owned=is_owned)
+        assert await lost is is_owned
+    assert rig.figures.ends == [(again(Outcome.LOST, None), False)]
 
 
 def test_an_attempt_that_did_not_succeed_is_measured_as_such(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiojobs_lite import JobRunner, Status
 from aiojobs_lite.figures import TypeFigures
 from aiojobs_lite.model.job import Outcome
-from tests.helpers.apps.figures import JOBS, ends, fails
+from tests.helpers.apps.figures import JOBS, ends, fails, hangs
 from tests.helpers.programs import program
 from tests.helpers.rings import slow
 from tests.helpers.stores import connected
@@ -41,6 +41,23 @@ async def test_they_are_right_while_four_processes_work_and_exact_after_their_dr
         assert [await child.ended() for child in children] == [0] * PROCESSES
         await _compare(runner, database)
         assert (await runner.figures.now()).oldest_due_at is None
+
+
+@slow
+async def test_a_lost_attempt_is_counted_by_the_runner_that_gives_the_job_back(
+    database: Path,
+) -> None:
+    async with program("-m", "tests.helpers.apps.figures", database) as child:
+        await child.line("ready")
+        async with JobRunner(database, jobs=JOBS, max_running=0) as runner:
+            await runner.enqueue(hangs)
+            await child.line("hangs")
+            await child.kill()
+            await until(lambda: runner.stats().dead == 1)
+            (found,) = await runner.figures.types()
+            (error,) = await runner.figures.errors()
+    assert (found.outcomes, found.dead, found.durations.count) == ({Outcome.LOST: 1}, 1, 0)
+    assert (error.type, error.error_type, error.attempts, error.dead) == ("hangs", "lost", 1, 1)
 
 
 def _ended(figures: tuple[TypeFigures, ...]) -> int:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import Abandon, Backoff, InvalidOption, JobRunner, Snooze, Status
-from aiojobs_lite.figures import Durations, TypeFigures
+from aiojobs_lite.figures import BoundedCount, Durations, TypeFigures
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.testing import FakeClock
+from tests.helpers.waiting import quiet
 
 SHORT = Backoff(base=0.001, cap=0.001)
 
@@ -204,28 +205,42 @@ async def test_it_says_how_the_database_stands(database: Path) -> None:
         assert (found.unclaimed, len(found.runners)) == ({}, 1)  # no runner lives that runs anything
 
 
-async def test_jobs_in_lanes_are_held_but_the_first_of_a_free_one() -> None:
-    clock = FakeClock()
-    runner = JobRunner(":memory:", clock=clock, max_running=1)
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+async def test_jobs_that_wait_for_a_limit_by_key_are_held_and_not_due() -> None:
+    runner = JobRunner(":memory:", clock=FakeClock(), max_running=5)
+    goes_on = asyncio.Event()
 
     @runner.job(limits=[Limit(1, key="key")])
     async def limited(key: int) -> None:
-        begun.set()
         await goes_on.wait()
 
     async with runner:
-        for _ in range(4):
-            await runner.enqueue(limited, 1)
-        await begun.wait()
+        for key in (1, 1, 1, 2, 2):
+            await runner.enqueue(limited, key)
+        await quiet()
         found = await runner.figures.now()
-        assert found.processing == 1
-        assert found.total(Status.PENDING) == 3
-        assert found.due.count + sum(held.count for held in found.held.values()) >= 3
+        assert (found.processing, found.total(Status.PENDING), found.due.count) == (2, 3, 0)
+        assert found.held == {"lane": BoundedCount(3, is_more=False)}
         goes_on.set()
         await runner.run_until_idle()
         found = await runner.figures.now()
         assert (found.due.count, found.held, found.oldest_due_at, found.oldest_due_age) == (0, {}, None, 0.0)
+
+
+async def test_of_a_free_lane_the_first_job_is_due() -> None:
+    clock = FakeClock()
+    runner = JobRunner(":memory:", clock=clock, max_running=0)
+    enqueued_at = clock.time
+
+    @runner.job(limits=[Limit(1, key="key", ordered=True)])
+    async def ordered(key: int) -> None: ...
+
+    async with runner:
+        for key in (1, 1, 1, 2):
+            await runner.enqueue(ordered, key)
+        clock.advance(7)
+        found = await runner.figures.now()
+        assert (found.due.count, found.oldest_due_at, found.oldest_due_age) == (2, enqueued_at, 7.0)
+        assert found.held == {"lane": BoundedCount(4, is_more=False)}
 
 
 def test_durations_add_up() -> None:

@@ -10,7 +10,7 @@ import sys
 
 from aiojobs_lite import Abandon, Backoff, Cancel, JobRunner, job
 from aiojobs_lite.handlers.job_type import JobType
-from tests.helpers.apps.common import Orders, show_log
+from tests.helpers.apps.common import Orders, say, show_log
 from tests.helpers.apps.worker import until_leave
 
 _ERRORS = (ValueError, KeyError, LookupError)
@@ -30,7 +30,13 @@ async def ends(n: int) -> int:
     return n
 
 
-JOBS: list[JobType[..., object]] = [fails, ends]
+@job(max_attempts=1)
+async def hangs() -> None:
+    say("hangs")
+    await asyncio.Event().wait()
+
+
+JOBS: list[JobType[..., object]] = [fails, ends, hangs]
 
 
 async def main(database: str) -> None:

@@ -1,0 +1,46 @@
+"""What the figures of all processes cost a job: beside a runner that counts no end, in turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+
+from aiojobs_lite.engine.figures import FigureCounter
+from benchmarks import functions as measured
+from benchmarks.functions import Run
+from benchmarks.harness import OURS, Figure, Plan, on_new_path
+
+WITH, WITHOUT = 1.0, 0.0
+SHAPES: Final[dict[str, Callable[[Path, int], Run]]] = {
+    "one by one": lambda path, jobs: asyncio.run(measured.one_by_one(path, "normal", jobs)),
+    "end to end": lambda path, jobs: asyncio.run(measured.end_to_end(path, "normal", jobs)),
+}
+
+
+def cost_of_figures(plan: Plan) -> Iterator[Figure]:
+    """CPU of a job that is awaited before the next one is enqueued, and of one among many."""
+    jobs = plan.jobs(20_000)
+    for shape, measure in SHAPES.items():
+        runs: dict[float, list[Run]] = {WITH: [], WITHOUT: []}
+        for _ in range(plan.rounds):
+            for counted, found in runs.items():
+                with nullcontext() if counted else _uncounted():
+                    found.append(on_new_path(lambda path: measure(path, jobs)))  # noqa: B023  # called at once
+        for counted, found in runs.items():
+            costs = tuple(run.cpu for run in found)
+            yield Figure(f"CPU of a job beside figures, {shape}", OURS, "normal", "us/job", costs, counted)
+
+
+@contextmanager
+def _uncounted() -> Iterator[None]:
+    """No end is counted."""
+    with patch.object(FigureCounter, "completed", _count_nothing), patch.object(FigureCounter, "ended", _count_nothing):
+        yield
+
+
+def _count_nothing(*_: object) -> None:
+    """In place of what counts."""
