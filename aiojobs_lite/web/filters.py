@@ -24,7 +24,6 @@ class SearchField(NamedTuple):
         label: What stands at the field.
         option: What it is called by `runner.jobs.list`.
         read: Makes the value of the option of the text; `ValueError` says what was expected.
-        kind: The kind of its field.
         hint: What stands in an empty field.
     """
 
@@ -32,7 +31,6 @@ class SearchField(NamedTuple):
     label: str
     option: str
     read: Callable[[str], Any] = str
-    kind: str = "text"
     hint: str = ""
 
 
@@ -87,8 +85,8 @@ SEARCH_FIELDS: Final = (
     SearchField("held", "Held because of", "held", _one_of(*[str(one) for one in Held if one is not Held.UNKNOWN])),
     SearchField("batch", "Batch", "batch", _number, hint="12"),
     SearchField("metadata", "Metadata", "metadata", _pair, hint="tenant=acme"),
-    SearchField("from", "Enqueued from (UTC)", "created_from", _instant, kind="datetime-local"),
-    SearchField("until", "Enqueued until (UTC)", "created_to", _instant, kind="datetime-local"),
+    SearchField("from", "Enqueued from (UTC)", "created_from", _instant, hint="2026-03-01T12:30"),
+    SearchField("until", "Enqueued until (UTC)", "created_to", _instant, hint="2026-03-01T12:30"),
 )
 """All but the status, which the tabs choose."""
 
