@@ -9,12 +9,13 @@ from importlib.resources import files
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
 
 CHROMIUM: Final = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; .ci/run installs it")
 
 _AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+_LEFT: Final = ("htmx:sendError", "htmx:sendAbort", "htmx:afterRequest", "htmx:abort")  # the next page ends a poll
 _RUN_AXE: Final = "() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
 
 
@@ -42,7 +43,7 @@ class Visit:
         self.context = context
         self.page = page
         self.complaints: list[str] = []
-        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("console", self._note_message)
         page.on("pageerror", lambda error: self._note("error", str(error)))
         page.on("requestfailed", self._note_failure)
         page.on("dialog", lambda dialog: self._note("dialog", dialog.message))
@@ -59,6 +60,10 @@ class Visit:
         for violation in found["violations"]:
             nodes = [node["html"][:200] for node in violation["nodes"][:3]]
             self._note("axe", f"{violation['id']}: {violation['help']}: {nodes}")
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if not message.text.startswith(_LEFT):
+            self._note(message.type, message.text)
 
     def _note_failure(self, request: Request) -> None:
         if "ERR_ABORTED" not in (request.failure or ""):  # by the next page
