@@ -47,6 +47,13 @@ def shop(database: Any = ":memory:") -> JobRunner:
     @runner.job(name=HOSTILE_NAME)
     async def odd(text: str) -> None: ...
 
+    _declare_others(runner)
+    return runner
+
+
+def _declare_others(runner: JobRunner) -> None:
+    """What runs by the clock, and by events."""
+
     @runner.cron("0 9 * * 1-5", tz="Europe/London")
     async def digest() -> None: ...
 
@@ -55,8 +62,6 @@ def shop(database: Any = ":memory:") -> JobRunner:
 
     @runner.on("user/signed.up")
     async def greet(event: Event[Any]) -> None: ...
-
-    return runner
 
 
 async def load(day: str) -> list[str]:
