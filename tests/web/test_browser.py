@@ -5,7 +5,11 @@ the guide anew.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +28,7 @@ from tests.helpers.browser import Visit, chromium, needs_chromium, visit
 from tests.helpers.rings import slow
 from tests.helpers.root import ROOT
 from tests.helpers.shop import HOSTILE_NAME, fill, shop
+from tests.helpers.waiting import until
 
 pytestmark = [slow, needs_chromium]
 
@@ -33,6 +38,9 @@ PAGES = (
     "types", "schedules", "events", "events/1", "deliveries", "lanes", "jobs/999",
 )  # fmt: skip
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
+STOP_S = 2.0
+"""That a server takes to end, with pages open and no job that runs."""
+
 PICTURES = ROOT / "docs" / "guides" / "dashboard"
 
 
@@ -177,6 +185,35 @@ async def test_a_reader_sees_no_button_that_changes_anything() -> None:
                 buttons = await visited.page.locator("button:visible").all_inner_texts()
                 assert set(buttons) <= {"Filter", "Copy"}, path
         assert visited.complaints == []
+
+
+async def test_open_pages_do_not_keep_a_server_from_ending(tmp_path: Path) -> None:
+    """Five of them, of the command alone: nothing of it waits for a page."""
+    runner = shop(tmp_path / "app.db")
+    async with runner:
+        await fill(runner)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "aiojobs_lite.cli", "web", str(tmp_path / "app.db"), "--port", str(port)]
+    log = (tmp_path / "log").open("wb")
+    process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{port}/"
+        await until(lambda: "Uvicorn running" in (tmp_path / "log").read_text(encoding="utf-8"))
+        async with chromium() as browser, visit(browser, viewport=WIDE) as visited:
+            pages = [await visited.context.new_page() for _ in range(5)]
+            for page, path in zip(pages, ("", "jobs", "types", "schedules", "jobs/42"), strict=True):
+                await page.goto(address + path)
+                await expect(page.locator("#live-state")).to_have_text("Live")
+            started = time.monotonic()
+            process.terminate()
+            await process.wait()
+            took = time.monotonic() - started
+    finally:
+        if process.returncode is None:
+            process.kill()
+        log.close()
+    assert took < STOP_S, (tmp_path / "log").read_text(encoding="utf-8")
 
 
 async def test_the_pictures_of_the_guide(tmp_path: Path) -> None:
