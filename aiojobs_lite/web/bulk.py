@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.overview import BoundedCount
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.web import shown
@@ -20,20 +21,7 @@ from aiojobs_lite.web.site import Site, View
 MOST_MOVED_AT_ONCE: Final = 10_000
 """Jobs that one press of a button moves; another press moves the next ones."""
 
-_PAGE: Final = 1000
 _SHOWN: Final = 5  # of the jobs that are meant
-
-
-class Meant(NamedTuple):
-    """How many jobs are meant.
-
-    Attributes:
-        number: How many, `MOST_MOVED_AT_ONCE` at most.
-        is_more: Whether there are more.
-    """
-
-    number: int
-    is_more: bool = False
 
 
 class BulkAction(NamedTuple):
@@ -107,13 +95,14 @@ async def _ask_first(
     if ids:
         found = await site.runner.jobs.get_many(ids)
         meant = [job for job in found.values() if job.status in action.statuses]
-        count, sample = Meant(len(meant)), meant[:_SHOWN]
+        count, sample = BoundedCount(len(meant), is_more=False), meant[:_SHOWN]
     else:
         search = _until_now(search)
-        count, sample = await _count(site, search), await site.runner.jobs.list(**search.options, limit=_SHOWN)
+        count = await site.runner.jobs.count(**search.options, most=MOST_MOVED_AT_ONCE)
+        sample = await site.runner.jobs.list(**search.options, limit=_SHOWN)
     return await site.show(
         asked, "confirm_many.html", action=action, ids=ids, search=search, count=count, sample=sample,
-        left_out=len(ids) - count.number if ids else 0, most=MOST_MOVED_AT_ONCE, is_all=bool(form.one("all")),
+        left_out=len(ids) - count.count if ids else 0, most=MOST_MOVED_AT_ONCE, is_all=bool(form.one("all")),
     )  # fmt: skip
 
 
@@ -132,16 +121,6 @@ async def _cancellable(site: Site, ids: list[int]) -> list[tuple[int, str]]:
     found: Mapping[int, Job] = await site.runner.jobs.get_many(ids)
     pending = [(job.id, job.scheduled_at.isoformat()) for job in found.values() if job.status == "pending"]
     return pending if len(pending) == len(found) <= MOST_UNDONE else []
-
-
-async def _count(site: Site, search: JobSearch) -> Meant:
-    count, after = 0, None
-    while count <= MOST_MOVED_AT_ONCE:
-        page = await site.runner.jobs.list(**search.options, limit=_PAGE, after=after)
-        count, after = count + len(page), page[-1].id if page else None
-        if len(page) < _PAGE:
-            break
-    return Meant(min(count, MOST_MOVED_AT_ONCE), is_more=count > MOST_MOVED_AT_ONCE)
 
 
 def _until_now(search: JobSearch) -> JobSearch:

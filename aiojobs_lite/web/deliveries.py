@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -11,6 +9,7 @@ from starlette.responses import Response
 from aiojobs_lite.errors import UnknownJobType
 from aiojobs_lite.handlers.requests import DELIVERY
 from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.runner.walks import JobPage
 from aiojobs_lite.web import shown
 from aiojobs_lite.web.asked import Asked
 from aiojobs_lite.web.filters import LISTED_STATUSES
@@ -25,13 +24,13 @@ async def show_deliveries(site: Site, asked: Asked) -> Response:
     given = asked.parameters()
     status = given.get("status", "") if given.get("status") in LISTED_STATUSES else ""
     after, wanted = id_in(given.get("after", "")), Status(status) if status else None
-    jobs: Sequence[Job] = ()  # nothing delivers here
-    with suppress(UnknownJobType):
-        jobs = await site.runner.jobs.list(type=DELIVERY, after=after, limit=DELIVERIES_A_PAGE + 1, status=wanted)
+    try:
+        jobs = await site.runner.jobs.list(type=DELIVERY, after=after, limit=DELIVERIES_A_PAGE, status=wanted)
+    except UnknownJobType:  # nothing delivers here
+        jobs = JobPage([], None)
     return await site.show(
         asked, "deliveries.html", chosen=status, statuses=LISTED_STATUSES, after=after, type=DELIVERY,
-        lines=[_line(site, job) for job in jobs[:DELIVERIES_A_PAGE]],
-        following=jobs[DELIVERIES_A_PAGE - 1].id if len(jobs) > DELIVERIES_A_PAGE else None,
+        lines=[_line(site, job) for job in jobs], following=jobs.next,
     )  # fmt: skip
 
 

@@ -24,7 +24,6 @@ class SearchField(NamedTuple):
         label: What stands at the field.
         option: What it is called by `runner.jobs.list`.
         read: Makes the value of the option of the text; `ValueError` says what was expected.
-        kind: The kind of its field.
         hint: What stands in an empty field.
     """
 
@@ -32,7 +31,6 @@ class SearchField(NamedTuple):
     label: str
     option: str
     read: Callable[[str], Any] = str
-    kind: str = "text"
     hint: str = ""
 
 
@@ -83,12 +81,19 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 SEARCH_FIELDS: Final = (
     SearchField("type", "Type", "type", hint="email.welcome"),
+    SearchField("error", "Text in the error", "error", hint="ConnectionError"),
     SearchField("label", "Label", "label", hint="eu"),
+    SearchField("payload", "Payload", "payload", _pair, hint="user_id=7"),
+    SearchField("key", "Key of a limit", "key", _pair, hint="tenant=acme"),
     SearchField("held", "Held because of", "held", _one_of(*[str(one) for one in Held if one is not Held.UNKNOWN])),
     SearchField("batch", "Batch", "batch", _number, hint="12"),
     SearchField("metadata", "Metadata", "metadata", _pair, hint="tenant=acme"),
-    SearchField("from", "Enqueued from (UTC)", "created_from", _instant, kind="datetime-local"),
-    SearchField("until", "Enqueued until (UTC)", "created_to", _instant, kind="datetime-local"),
+    SearchField("from", "Enqueued from (UTC)", "created_from", _instant, hint="2026-03-01T12:30"),
+    SearchField("until", "Enqueued until (UTC)", "created_to", _instant, hint="2026-03-01T12:30"),
+    SearchField("ended_from", "Ended from (UTC)", "completed_from", _instant, hint="2026-03-01T12:30"),
+    SearchField("ended_until", "Ended until (UTC)", "completed_to", _instant, hint="2026-03-01T12:30"),
+    SearchField("reason", "Text in the reason", "reason", hint="expired"),
+    SearchField("order", "Order", "order", _one_of("newest", "oldest"), hint="oldest"),
 )
 """All but the status, which the tabs choose."""
 

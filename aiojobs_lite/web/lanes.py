@@ -15,7 +15,7 @@ from aiojobs_lite.web.asked import Asked
 from aiojobs_lite.web.notices import notice_of
 from aiojobs_lite.web.site import Site, View
 
-JOBS_LOOKED_AT: Final = 1_000
+JOBS_LOOKED_AT: Final = 500
 """Pending jobs, and as many that run, of which the page tells."""
 
 _MOST_LANES: Final = 200

@@ -50,9 +50,7 @@ async def test_one_that_only_reads_changes_nothing(database: str, monkeypatch: p
 def test_without_a_password_it_listens_on_this_machine_alone(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
     for host in ("0.0.0.0", "192.0.2.1", "jobs.example.com"):
-        with pytest.raises(
-            InvalidOption, match=r"an address of this machine, such as 127\.0\.0\.1, or AIOJOBS_LITE_WEB"
-        ):
+        with pytest.raises(InvalidOption, match="an address of this machine, such as"):
             dashboard_alone(database, host, read_only=False)
     for host in ("127.0.0.1", "::1", "localhost"):
         dashboard_alone(database, host, read_only=False)

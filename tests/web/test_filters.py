@@ -19,6 +19,8 @@ from aiojobs_lite.web.filters import search_of
         ({"metadata": "a=b"}, {"metadata": {"a": "b"}}), ({"metadata": " a = 1 "}, {"metadata": {"a": 1}}),
         ({"metadata": "a=-1"}, {"metadata": {"a": -1}}), ({"metadata": "a=01"}, {"metadata": {"a": "01"}}),
         ({"metadata": "a=true"}, {"metadata": {"a": True}}), ({"metadata": "a=b=c"}, {"metadata": {"a": "b=c"}}),
+        ({"payload": "a=1", "error": "E"}, {"payload": {"a": 1}, "error": "E"}), ({"key": "t=7"}, {"key": {"t": 7}}),
+        ({"order": "oldest", "reason": "x"}, {"order": "oldest", "reason": "x"}),
         ({"metadata": "a="}, {"metadata": {"a": ""}}), ({"metadata": "a=" + "9" * 30}, {"metadata": {"a": "9" * 30}}),
         ({"from": "2026-03-01T12:30"}, {"created_from": datetime(2026, 3, 1, 12, 30, tzinfo=UTC)}),
         ({"until": "2026-03-01T12:30:00+00:00"}, {"created_to": datetime(2026, 3, 1, 12, 30, tzinfo=UTC)}),

@@ -67,7 +67,7 @@ async def test_pages_follow_each_other_by_the_last_id_and_keep_the_filters() -> 
         second = (await client.get(str(older))).text
         assert ids(second) == [2, 1]
         assert 'rel="next"' not in second
-        assert "Newest" in second
+        assert "First" in second
 
 
 async def test_a_filter_of_the_url_stands_in_its_field_and_a_wrong_one_says_what_was_expected() -> None:

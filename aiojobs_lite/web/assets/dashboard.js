@@ -86,7 +86,7 @@
   // Keys: / finds, j and k move through the rows, x selects one, g and a letter go to a page.
   let wentWith = 0;
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), textarea, select")) return;
     const links = [...document.querySelectorAll(".jobs .id a")];
     const here = links.indexOf(document.activeElement);
     if (Date.now() - wentWith < 1000) {
