@@ -17,8 +17,17 @@ from benchmarks.harness import BARE, OURS, Figure, Plan
 from benchmarks.limits import Results, limits
 from benchmarks.peers.roster import FUNCTIONS_ROSTER
 from benchmarks.workloads import (
-    batches, deliveries, figures, functions, growth, inngest, keys, latency, throughput, web,
-)  # fmt: skip
+    batches,
+    deliveries,
+    figures,
+    functions,
+    growth,
+    inngest,
+    keys,
+    latency,
+    throughput,
+    web,
+)
 
 FOLDER: Final = Path(__file__).parent
 WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
@@ -97,9 +106,18 @@ def main() -> int:
 
 
 _BESIDE_BARE: Final = frozenset(
-    {"sequential enqueue", "enqueue_many(1000)", "enqueue, 100 producers", "end to end", "payload", "preloaded backlog",
-     "50 types with limits", "5 % fail once", "jobs done"}
-)  # fmt: skip
+    {
+        "sequential enqueue",
+        "enqueue_many(1000)",
+        "enqueue, 100 producers",
+        "end to end",
+        "payload",
+        "preloaded backlog",
+        "50 types with limits",
+        "5 % fail once",
+        "jobs done",
+    }
+)
 
 
 def _has_limit(figure: Figure) -> bool:
