@@ -230,6 +230,20 @@ class CronSchedule:
             raise InvalidSchedule(self.expression, "instant", problem) from None
 
 
+def named_schedule(expression: str | CronSchedule, tz: str, name: str) -> CronSchedule:
+    """The schedule of an expression, or of a `CronSchedule`, with the `H` of a name.
+
+    Raises:
+        InvalidSchedule: If it cannot work.
+        InvalidOption: If a zone stands beside a `CronSchedule` of another one.
+    """
+    if not isinstance(expression, CronSchedule):
+        return CronSchedule(expression, tz, hash_id=name)
+    if tz not in ("UTC", expression.tz):
+        raise InvalidOption("tz", tz, f"none beside a CronSchedule: it has its own, {expression.tz!r}")
+    return CronSchedule(expression.expression, expression.tz, hash_id=name)
+
+
 def _whole(option: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value > _MOST_TICKS:
         raise InvalidOption(option, value, f"a whole number, at most {_MOST_TICKS:,}")

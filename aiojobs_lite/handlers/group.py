@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, Unpack, get_args
 
-from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.cron import CronSchedule, named_schedule
 from aiojobs_lite.errors import ConflictingResources, InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
 from aiojobs_lite.handlers.checks import check_choice, check_resources
 from aiojobs_lite.handlers.cron_words import expression_first
@@ -43,7 +43,7 @@ class Declaring:
     @expression_first
     def cron(
         self,
-        expression: str,
+        expression: str | CronSchedule,
         *,
         tz: str = "UTC",
         catch_up: CatchUp = "latest",
@@ -53,7 +53,7 @@ class Declaring:
         """Declares a handler that runs by the clock: one job a tick, over all runners of the database.
 
         Args:
-            expression: Five fields, or six with the seconds first.
+            expression: Five fields, or six with the seconds first; or a `CronSchedule`, which has its own zone.
             tz: Time zone in which it is read.
             catch_up: What becomes of ticks that were missed while nothing ran. `latest`: one run for all of them, if
                 it is at most a day old. `skip`: none. `all`: each of the last 100, one after the other or at once.
@@ -70,7 +70,7 @@ class Declaring:
         if callable(expression):
             problem = 'it is a function, for there are no parentheses: write `@runner.cron("0 3 * * *")`'
             raise InvalidSchedule(getattr(expression, "__name__", ""), "expression", problem)
-        CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
+        named_schedule(expression, tz, "")  # refuses what cannot work, at the line with the mistake
 
         def made(job_type: JobType[..., Any]) -> None:
             flow, delay = job_type.how.flow, options.get("delay")
@@ -88,7 +88,7 @@ class Declaring:
                     f"arguments. Give {names} a default"
                 )
                 raise InvalidJobType(job_type.name, problem) from error
-            cron = CronSchedule(expression, tz, hash_id=job_type.name)
+            cron = named_schedule(expression, tz, job_type.name)
             job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
             self._add(job_type)
 

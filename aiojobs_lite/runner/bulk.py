@@ -15,6 +15,7 @@ from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveAsNew, RedriveDead, RedriveJob, Redriven
 from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.editing import JobEdit, edit_one, edits_of
 from aiojobs_lite.runner.filters import JobFilters, JobSelection, PendingFilters, check_id, check_reason, select
 from aiojobs_lite.runner.orders import follow_cancel, not_redriven, redrive_all_dead
 from aiojobs_lite.runner.redriving import RedriveOptions, check_changes, row_again
@@ -163,6 +164,35 @@ class ManyJobs:
         check_changes(changes)
         engine = self._access.engine
         return await engine.order(_redrive_as_new(engine, check_id(job_id), changes))
+
+    async def edit(self, job_id: int, /, **arguments: Any) -> None:
+        """Gives a pending or dead job other arguments in place of those of the same names; the others stay as they are.
+
+        They are validated like those of an enqueue. Its keys, of limits and a unique one, are made anew. A job that was
+        held for its payload runs; a dead one stays dead until it is redriven. What it had before: see `edits`.
+
+        Args:
+            job_id: The job.
+            **arguments: Arguments of the handler.
+
+        Raises:
+            JobNotFound: If no job has this id.
+            JobNotAllowed: If it is neither pending nor dead, gathers items or has stored operations, or another job has
+                its new unique key.
+            InvalidPayload: If the arguments do not fit the handler then.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            UnknownJobType: If its type is not registered in this runner: nothing here knows what fits its handler.
+        """
+        engine = self._access.engine
+        await engine.order(edit_one(engine, check_id(job_id), arguments))
+
+    async def edits(self, job_id: int) -> builtins.list[JobEdit]:
+        """Reads what a job had before each of its edits, the oldest first; secret arguments are not shown.
+
+        Raises:
+            JobNotFound: If no job has this id.
+        """
+        return await edits_of(self._access.engine, check_id(job_id))
 
     async def redrive_all(self, *, type: JobType[..., Any] | str | None = None) -> int:  # noqa: A002
         """Sends all dead jobs (of one type, or of every type) back to pending, 500 in a transaction; returns how many.

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import ScheduleNotFound
 from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.handlers.registry import Registry
@@ -57,7 +58,7 @@ class ClientSchedules:
     def put(
         self,
         name: str,
-        expression: str,
+        expression: str | CronSchedule,
         job: BoundJob[Any],
         *,
         tz: str = "UTC",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Unpack
 
+from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidOption, UnknownJobType
 from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob
@@ -86,7 +87,7 @@ class CronPublisher:
     async def __call__(
         self,
         name: str,
-        expression: str,
+        expression: str | CronSchedule,
         url: str,
         /,
         *,
@@ -100,7 +101,7 @@ class CronPublisher:
 
         Args:
             name: The name of the schedule.
-            expression: Five fields, or six with the seconds first.
+            expression: Five fields, or six with the seconds first; or a `CronSchedule`, which has its own zone.
             url: Where each delivery goes.
             tz: Time zone in which the expression is read.
             catch_up: What becomes of ticks that were missed; see `@runner.cron`.
@@ -170,7 +171,7 @@ class ClientPublishing:
     def publish_cron(
         self,
         name: str,
-        expression: str,
+        expression: str | CronSchedule,
         url: str,
         /,
         *,

@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durations import Duration
-from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.errors import InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import AS_DECLARED, EnqueueOptions
@@ -21,6 +21,7 @@ from aiojobs_lite.model.limits import lane_at, with_keys_of
 from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.unique import UniqueScope
 
+_UNCHANGED: Final = "The job stays as it is: fix the call."
 _OF_ENQUEUE: Final = ("delay", "at", "priority", "max_attempts", "label", "metadata", "limits")
 
 
@@ -88,7 +89,7 @@ def row_again(job: Job, now: int, job_type: JobType[..., Any] | None, changes: R
 
 def _changed(row: NewJob, job_type: JobType[..., Any], priority: Priority, changes: RedriveOptions) -> NewJob:
     arguments = changes.get("arguments")
-    payload = row.payload if arguments is None else _payload(row.payload, job_type, arguments)
+    payload = row.payload if arguments is None else payload_with(row.payload, job_type, arguments)
     options = {name: value for name in _OF_ENQUEUE if (value := changes.get(name)) is not None}
     how = AS_DECLARED.extended(job_type, cast("EnqueueOptions", {"priority": priority, **options}))
     made = how.row(job_type, payload, row.created_at)
@@ -101,12 +102,22 @@ def _changed(row: NewJob, job_type: JobType[..., Any], priority: Priority, chang
     )  # fmt: skip
 
 
-def _payload(stored: str, job_type: JobType[..., Any], arguments: Mapping[str, Any]) -> str:
+def payload_with(stored: str, job_type: JobType[..., Any], arguments: Mapping[str, Any]) -> str:
+    """A stored payload with other arguments in place of those of the same names, for the handler as it is now.
+
+    Raises:
+        InvalidOption: If they cannot be stored as JSON.
+        InvalidPayload: If they do not fit the handler.
+        PayloadTooLarge: If they are larger than the type allows.
+    """
     signature = job_type.signature
     try:
         given = to_jsonable_python(dict(arguments))
     except (PydanticSerializationError, ValueError):
         raise InvalidOption("arguments", sorted(arguments), "arguments that can be stored as JSON") from None
-    kept = json.loads(signature.present(stored))
-    args, kwargs = signature.load(signature.marked(json.dumps(kept | given)))
+    try:
+        kept = json.loads(signature.present(stored))
+        args, kwargs = signature.load(signature.marked(json.dumps(kept | given)))
+    except InvalidPayload as error:
+        raise InvalidPayload(job_type.name, error.problems, _UNCHANGED) from None
     return signature.dump(args, kwargs)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar, get_args
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.cron import CronSchedule, named_schedule
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, ScheduleNotFound, ScheduleTaken, UnknownJobType
 from aiojobs_lite.handlers.checks import check_choice, check_text, check_whole
@@ -110,7 +110,7 @@ class Schedules:
     async def put(
         self,
         name: str,
-        expression: str,
+        expression: str | CronSchedule,
         job: BoundJob[Any],
         *,
         tz: str = "UTC",
@@ -124,7 +124,7 @@ class Schedules:
 
         Args:
             name: Its name, such as `report:42`, which no declared schedule has: 1 to 200 printable characters.
-            expression: Five fields, or six with the seconds first.
+            expression: Five fields, or six with the seconds first; or a `CronSchedule`, which has its own zone.
             job: What it enqueues, made by `job_type.bind(...)`. Of the options of one enqueue it keeps `delay`,
                 `priority`, `max_attempts`, `label`, `metadata`, `expires` and `limits`.
             tz: Time zone in which the expression is read.
@@ -242,7 +242,7 @@ class Schedules:
 
 def put_of(
     name: str,
-    expression: str,
+    expression: str | CronSchedule,
     job: BoundJob[Any],
     tz: str,
     catch_up: str,
@@ -264,7 +264,7 @@ def put_of(
     if not isinstance(job, BoundJob):
         raise InvalidOption("job", job, "a job with its arguments, made by job_type.bind(...)")
     registry.check(job)
-    schedule = Schedule(name, CronSchedule(expression, tz, hash_id=name))
+    schedule = Schedule(name, named_schedule(expression, tz, name))
     next_tick, options = schedule.next_after(now), options_of(job)
     made = PutSchedule(
         name, *schedule.rule, next_tick, job.job_type.name, job.payload, options, catch_up, overlap,

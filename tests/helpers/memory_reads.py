@@ -17,6 +17,7 @@ from aiojobs_lite.model.batches import (
     ListBatchOwners,
 )
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
+from aiojobs_lite.model.edits import ListEdits
 from aiojobs_lite.model.events import FindCancelled, FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Job, Status
@@ -50,6 +51,7 @@ from tests.helpers import (
     memory_ahead,
     memory_batches,
     memory_documents,
+    memory_edits,
     memory_events,
     memory_figures,
     memory_limits,
@@ -108,6 +110,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FindCancelled: memory_events.find_cancelled,
     FindStarted: memory_events.find_started,
     FindIds: memory_lists.find_ids,
+    ListEdits: memory_edits.list_edits,
     FindJobs: Rows.find,
     GetParent: memory_steps.get_parent,
     ListAwaited: memory_steps.list_awaited,

@@ -27,6 +27,7 @@ from aiojobs_lite.model.batches import (
     InsertInBatch,
     OpenBatch,
 )
+from aiojobs_lite.model.edits import EditJob
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.expiries import Expired
@@ -75,6 +76,7 @@ from tests.helpers import (
     memory_ahead,
     memory_batches,
     memory_documents,
+    memory_edits,
     memory_events,
     memory_figures,
     memory_job_events,
@@ -109,13 +111,12 @@ class Rows:
         starts: By meter of a rate, the instants at which attempts started.
         batches: The batches.
         waits: What each job that is held after others waits for.
-        database: Its random id.
-        windows: By type and key of a window, the job that has it, since and until when.
+        database: Its random id. `windows`: by type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
         logs: By the id of the job.
         durable: The operations and events.
         documents: By kind and name.
-        ends: How attempts ended, by hour, type, outcome and error type. `durations`: by bucket.
+        ends: How attempts ended, by hour, type, outcome and error type. `durations`: by bucket. `edits`: by job.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -138,6 +139,7 @@ class Rows:
     documents: memory_documents.Documents = field(default_factory=dict)
     ends: memory_figures.Ends = field(default_factory=dict)
     durations: memory_figures.Durations = field(default_factory=dict)
+    edits: memory_edits.Edits = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -162,6 +164,7 @@ class Rows:
             dict(self.documents),
             dict(self.ends),
             dict(self.durations),
+            {job_id: [*edits] for job_id, edits in self.edits.items()},
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -553,6 +556,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     SetRunnerTypes: memory_events.set_runner_types,
     Prune: MemoryPhases.prune,
     RaisePriorities: memory_ageing.raise_priorities,
+    EditJob: memory_edits.edit_job,
     RedriveAsNew: memory_lists.redrive_as_new,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,

@@ -139,6 +139,8 @@ ELSEWHERE: Final = {
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "model/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
     "model/queries.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
+    "model/edits.py": Suite(f"{_CONFORMANCE}/edits.py", _EACH_STORE),
+    "stores/sqlite/edits.py": Suite(f"{_CONFORMANCE}/edits.py", _EACH_STORE),
     "model/schedule_rows.py": Suite(f"{_CONFORMANCE}/stored_schedules.py", _EACH_STORE),
     "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),

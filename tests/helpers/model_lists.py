@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from aiojobs_lite.model.edits import EditJob, ListEdits
 from aiojobs_lite.model.job import PRIORITIES, Job, NewJob, Status
 from aiojobs_lite.model.moments import GetJobs, ListMoments, MomentKind
 from aiojobs_lite.model.queries import FindIds, FindJobs
@@ -97,6 +98,18 @@ class ListRules(RuleBasedStateMachine):
             unique_scope=job.unique_scope if has_key else None,
         )  # fmt: skip
         self.put(RedriveAsNew(job.id, row), step)
+
+    @rule(which=some, fits=st.booleans(), with_key=st.booleans(), step=steps)
+    def edit(self, which: int, fits: bool, with_key: bool, step: Step) -> None:
+        job = self.jobs.get(self.a_job(which))
+        if job is None:
+            return
+        key = job.unique_key if with_key else "[9]"
+        self.put(EditJob(job.id, job.payload_json if fits else "{}", '{"x":7}', job.lane, key), step)
+
+    @rule(which=some, view=which_view)
+    def list_edits(self, which: int, view: int) -> None:
+        self.twins.ask(ListEdits(self.a_job(which)), self.twins.views[view])
 
     @rule(which=some, status=st.sampled_from(Status), step=steps)
     def delete_only(self, which: int, status: Status, step: Step) -> None:

@@ -13,6 +13,7 @@ from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CancelledPage, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
+from aiojobs_lite.model.edits import EditJob
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import DeliverEvents, NewEvent, PlaceHeld, PruneEvents, SendEvents, SetListeners
@@ -211,6 +212,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     CancelBatch: lambda write: f"cancel {write.limit} of batch {write.batch} after {write.after}",
     RedriveJob: lambda write: f"redrive {write.id}{' at its time' if write.keeps_time else ''}",
     RedriveDead: lambda write: f"redrive the dead of {' '.join(map(str, write.ids)) or 'no job'}",
+    EditJob: lambda write: f"edit {write.id}: {write.payload} for {write.before} in {write.lane}, {write.unique_key}",
     RedriveAsNew: lambda write: f"redrive {write.id} as {_row(write.row)}",
     DeleteJob: lambda write: f"delete {write.id}" + (f" if it is {write.only}" if write.only else ""),
     PauseType: lambda write: f"{'pause' if write.paused else 'resume'} {write.type}",

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import (
+    CronSchedule,
     InvalidOption,
     InvalidPayload,
     JobContext,
     JobRunner,
+    Jobs,
     Status,
     UnknownJobType,
     injected,
@@ -30,6 +32,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.instants import START
+from tests.helpers.mail import welcome
 from tests.helpers.reports import Reports, minutes_pass, running
 from tests.helpers.schedules import EACH_MINUTE
 from tests.helpers.ticker import MINUTE
@@ -538,3 +541,20 @@ async def test_in_a_test_whose_clock_stands_still_each_tick_fires_at_its_own_tim
         assert [(made.schedule, made.arguments) for made in job_kit.enqueued] == [("r", {"org_id": 7})] * 3
         await job_kit.advance("1m")
         assert reports.minutes == [2, 4, None, 6]
+
+
+async def test_a_cron_schedule_stands_where_an_expression_is_taken() -> None:
+    nightly = CronSchedule("30 1 * * *", tz="Europe/London")
+    jobs = Jobs()
+
+    @jobs.cron(nightly)
+    async def declared() -> None: ...
+
+    with pytest.raises(InvalidOption, match=r"none beside a CronSchedule: it has its own, 'Europe/London'"):
+        jobs.cron(nightly, tz="Asia/Tokyo")
+    async with JobRunner(":memory:", jobs=[jobs, welcome], max_running=0) as runner:
+        await runner.schedules.put("nightly", nightly, welcome.bind(1))
+        assert not (await runner.schedules.put("nightly", "30 1 * * *", welcome.bind(1), tz="Europe/London")).is_new
+        for name in ("declared", "nightly"):
+            state = await runner.schedules.get(name)
+            assert (state.expression, state.tz) == ("30 1 * * *", "Europe/London")

@@ -295,6 +295,8 @@ AFTER = [  # it
     *by_name("runner.jobs.count", lambda runner: runner.jobs.count, "most", "within"),
     *by_name("runner.jobs.cancel", lambda runner: lambda **given: runner.jobs.cancel(**{"job_id": 1, **given}),
              "job_id", "reason"),
+    Entrance("runner.jobs.edit", lambda runner, value: runner.jobs.edit(value)),
+    *by_name("runner.jobs.edits", lambda runner: runner.jobs.edits, "job_id"),
     *by_name("runner.jobs.redrive", lambda runner: runner.jobs.redrive, "job_id"),
     *by_name("runner.jobs.redrive_all", lambda runner: runner.jobs.redrive_all, "type"),
     *by_name("runner.jobs.redrive_as_new", lambda runner: lambda **given: runner.jobs.redrive_as_new(

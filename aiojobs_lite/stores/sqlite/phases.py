@@ -11,6 +11,7 @@ from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
+from aiojobs_lite.model.edits import EditJob
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.events import DeliverEvents, PlaceHeld, PruneEvents, SendEvents, SetListeners
 from aiojobs_lite.model.figures import AddFigures, PruneFigures
@@ -51,6 +52,7 @@ from aiojobs_lite.stores.sqlite import (
     batches,
     children,
     documents,
+    edits,
     ends,
     events,
     figures,
@@ -97,6 +99,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     PruneFigures: figures.prune_figures,
     PutDocument: documents.put_document,
     RaisePriorities: ageing.raise_priorities,
+    EditJob: edits.edit_job,
     RedriveAsNew: moves.redrive_as_new,
     RedriveDead: moves.redrive_dead,
     RedriveJob: moves.redrive_job,

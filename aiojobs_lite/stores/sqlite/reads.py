@@ -12,6 +12,7 @@ from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.documents import GetDocument, ListDocuments
+from aiojobs_lite.model.edits import ListEdits
 from aiojobs_lite.model.events import FindCancelled, FindEvents, FindStarted
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.figures import ListHours, SumErrors, SumFigures
@@ -53,6 +54,7 @@ from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_ba
 from aiojobs_lite.stores.sqlite.children import get_parent, list_children
 from aiojobs_lite.stores.sqlite.documents import get_document, list_documents
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
+from aiojobs_lite.stores.sqlite.edits import list_edits
 from aiojobs_lite.stores.sqlite.events import find_events, find_started
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.figures import list_hours, sum_errors, sum_figures
@@ -178,6 +180,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListChildren: list_children,
     ListDead: list_dead,
     ListDocuments: list_documents,
+    ListEdits: list_edits,
     ListLimits: list_limits,
     LookAtMeters: look_at_meters,
     ListEndedAhead: list_ended_ahead,

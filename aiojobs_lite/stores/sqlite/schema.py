@@ -35,7 +35,7 @@ _OLD_APPLICATION_ID: Final = (
     0x616A6C31  # of an earlier state of 0.1.0, which had a file of its own and tables without the prefix
 )
 _OLD_VERSION: Final = 1
-NEW_FILE_VERSION: Final = 14  # of `new_file.sql`
+NEW_FILE_VERSION: Final = 15  # of `new_file.sql`
 WAL_PATIENCE_S: Final = 5.0  # the switch to WAL does not wait for locks by itself
 _BROKEN: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")

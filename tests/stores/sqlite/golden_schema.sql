@@ -34,6 +34,9 @@ CREATE INDEX aiojobs_children_parent ON aiojobs_children (parent_id);
 CREATE INDEX aiojobs_documents_expires ON aiojobs_documents (expires_at)
 WHERE expires_at IS NOT NULL;
 
+-- index aiojobs_edits_job
+CREATE INDEX aiojobs_edits_job ON aiojobs_edits (job_id);
+
 -- index aiojobs_events_behind
 CREATE INDEX aiojobs_events_behind ON aiojobs_events (name, behind);
 
@@ -247,6 +250,14 @@ CREATE TABLE aiojobs_durations (
     attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 9223372036854775807),
     PRIMARY KEY (span, begin, type, outcome, bucket)
 ) WITHOUT ROWID;
+
+-- table aiojobs_edits
+CREATE TABLE aiojobs_edits (
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL REFERENCES aiojobs_jobs (id) ON DELETE CASCADE,
+    edited_at INTEGER NOT NULL CHECK (edited_at BETWEEN -62135596800000000 AND 253402300799999999),
+    payload TEXT NOT NULL CHECK (payload < x'')
+);
 
 -- table aiojobs_ends
 CREATE TABLE aiojobs_ends (

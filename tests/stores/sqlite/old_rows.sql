@@ -143,3 +143,6 @@ VALUES
     (0, 0, 'stays', 'failed', '', 2, 1, 0, 3000, 1700000000000000, 1700000000000000);
 INSERT INTO aiojobs_durations (span, begin, type, outcome, bucket, attempts)
 VALUES (3600000000, 1699999200000000, 'stays', 'failed', 3, 2), (0, 0, 'stays', 'failed', 3, 2);
+
+-- schema 15
+INSERT INTO aiojobs_edits (job_id, edited_at, payload) VALUES (8, 1700000000000000, '{"n":7}');

@@ -344,5 +344,12 @@ CREATE TABLE aiojobs_durations (
     attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 9223372036854775807),
     PRIMARY KEY (span, begin, type, outcome, bucket)
 ) WITHOUT ROWID;
+CREATE TABLE aiojobs_edits (
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL REFERENCES aiojobs_jobs (id) ON DELETE CASCADE,
+    edited_at INTEGER NOT NULL CHECK (edited_at BETWEEN -62135596800000000 AND 253402300799999999),
+    payload TEXT NOT NULL CHECK (payload < x'')
+);
+CREATE INDEX aiojobs_edits_job ON aiojobs_edits (job_id);
 INSERT INTO aiojobs_meta (key, value)
-VALUES ('application', 'aiojobs_lite'), ('schema', 14), ('database', lower(hex(randomblob(8))));
+VALUES ('application', 'aiojobs_lite'), ('schema', 15), ('database', lower(hex(randomblob(8))));
