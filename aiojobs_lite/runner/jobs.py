@@ -110,7 +110,7 @@ class StoredJobs(ManyJobs):
         check_whole("limit", limit, _LARGEST_PAGE)
         engine, query = self._access.engine, select(selection, wanted).query
         page = await read_page(engine, behind(query, check_key_of("after", after, "job")), limit)
-        if not page and query.type is not None:
+        if not page and page.next is None and query.type is not None:
             await known_name(engine, query.type)
         return page
 
@@ -140,7 +140,7 @@ class StoredJobs(ManyJobs):
         longest = None if within is None else seconds(within, "within")
         engine, query = self._access.engine, select(selection, wanted).query
         found = await count_jobs(engine, query, most, longest)
-        if not found.count and query.type is not None:
+        if not found.count and not found.is_more and query.type is not None:
             await known_name(engine, query.type)
         return found
 
