@@ -71,7 +71,7 @@ def job_type_of(config: FunctionConfig, driver: Driver, settings: FlowSettings, 
         "largest_result": LARGEST_DRIVEN_RESULT_BYTES,
         "keep_result": True,
         "on_dead": settings.ended,
-        "limits": [*_limits(config), Limit(settings.most, key=Fixed("app", ""), name=_named("app", app))],
+        "limits": [*_limits(config), Limit(settings.most, key=Fixed("app", ""), name=joined_name("app", app))],
         "expires": config.start_within,
         **rule_options(config),
     }

@@ -169,11 +169,12 @@ async def test_a_hostile_answer_fails_its_own_run_with_the_reason(
     job_kit: JobKit, attack: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The run has an end, which people can read and the event of the end has; no line of the log is forged."""
-    row, calls = ANSWERS[attack], list[dict[str, Any]]()
+    row, calls = ANSWERS[attack], list[str]()
 
     def script(body: Any) -> bytes:
-        calls.append(body)
-        return sdk(200, '"fine"') if any(one["steps"] for one in calls[-1:]) or len(calls) > _ATTEMPTS else row.answer
+        calls.append(body["event"]["name"])
+        is_attacked = calls[-1] == "shop/pay" and not body["steps"] and len(calls) <= _ATTEMPTS
+        return row.answer if is_attacked else sdk(200, '"fine"')
 
     async with shop(job_kit, script) as made:
         await made.register(made.function(), made.function("mail"))
