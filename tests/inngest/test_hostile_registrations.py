@@ -43,7 +43,9 @@ REGISTRATIONS: Final[dict[str, tuple[Any, str]]] = {
         ],
         "what other job types share by this name",
     ),
-    "a function that is too large to be kept": ([function(), function("evil-b", x="x" * 300_000)], "at most 262,144 bytes of JSON, not"),
+    "a function that is too large to be kept": (
+        [function(), function("evil-b", x="x" * 300_000)], "at most 262,144 bytes of JSON, not",
+    ),
     "a function that is no JSON": ([function(), function("evil-b", x=float("inf"))], "no double can hold"),
     "an id twice": ([function(), function()], "each id once"),
     "an id with NUL": ([function("evil\0")], "printable"),
