@@ -18,6 +18,7 @@ from aiojobs_lite import Backoff, JobRunner
 from aiojobs_lite.inngest import inngest_app
 from tests.helpers.endpoints import Received, endpoint, reply
 from tests.helpers.inngest import sdk, sdk_headers
+from tests.helpers.pauses import pause
 from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ GOOD_RUNS: Final = 20
 Writer = asyncio.StreamWriter
 
 
-def streamed(status: int, part: bytes, pause: float) -> Callable[[Writer], Awaitable[None]]:
+def streamed(status: int, part: bytes, rest: float) -> Callable[[Writer], Awaitable[None]]:
     """An answer that never ends, part by part."""
 
     async def answer(writer: Writer) -> None:
@@ -36,7 +37,7 @@ def streamed(status: int, part: bytes, pause: float) -> Callable[[Writer], Await
         while True:
             writer.write(b"%x\r\n%b\r\n" % (len(part), part))
             await writer.drain()
-            await asyncio.sleep(pause)
+            await pause(rest)
 
     return answer
 

@@ -43,7 +43,9 @@ REGISTRATIONS: Final[dict[str, tuple[Any, str]]] = {
         ],
         "what other job types share by this name",
     ),
-    "a function that is too large to be kept": ([function(), function("evil-b", x="x" * 300_000)], "at most 262,144"),
+    "a function that is too large to be kept": (
+        [function(), function("evil-b", x="x" * 300_000)], "at most 262,144 bytes of JSON, not",
+    ),
     "a function that is no JSON": ([function(), function("evil-b", x=float("inf"))], "no double can hold"),
     "an id twice": ([function(), function()], "each id once"),
     "an id with NUL": ([function("evil\0")], "printable"),
@@ -95,7 +97,7 @@ async def test_a_hostile_registration_is_refused_as_a_whole(job_kit: JobKit, att
             "http://x.localhost/", "http://[::1]/", NEAR],
 )  # fmt: skip
 async def test_a_private_address_is_refused_in_the_mode_cloud(job_kit: JobKit, url: str) -> None:
-    cloud = {"mode": "cloud", "event_key": "k", "signing_key": SIGNING_KEY}
+    cloud: dict[str, Any] = {"mode": "cloud", "event_key": "k", "signing_key": SIGNING_KEY}
     async with shop(job_kit, returns(1), **cloud) as made:
         headers = {"Authorization": f"Bearer {SigningKey(SIGNING_KEY).bearer}"}
         body = {"appName": "evil", "functions": [function(url=url)]}

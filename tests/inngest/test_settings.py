@@ -38,6 +38,7 @@ def test_development_needs_no_keys_and_calls_this_machine() -> None:
         ({**CLOUD, "event_key": 5}, "text"),
         ({**CLOUD, "apps": "http://a.example"}, "URLs of apps"),
         ({**CLOUD, "apps": ["ftp://a.example"]}, "a URL"),
+        ({**CLOUD, "app_concurrency": 0}, "app_concurrency"),
         ({**CLOUD, "look_every": "0s"}, "look_every"),
         ({**CLOUD, "timeout": -1}, "timeout"),
         ({**CLOUD, "backoff": 5}, "a Backoff"),

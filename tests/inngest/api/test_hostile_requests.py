@@ -200,7 +200,7 @@ GUARDED: Final = (
 async def test_no_endpoint_is_served_without_the_signing_key(job_kit: JobKit, key: str) -> None:
     async with shop(job_kit, returns(1), **CLOUD) as made:
         for method, path in GUARDED:
-            headers = {name: value.encode() for name, value in WRONG[key].items()}
+            headers = [(name.encode(), value.encode()) for name, value in WRONG[key].items()]
             answer = await made.client.request(method, path, content=b"{}", headers=headers)
             assert (answer.status_code, "signing key" in answer.text) == (401, True), path
         for wrong in ("x", "secre", "secret2", "%00", "%ff", "Secret"):
