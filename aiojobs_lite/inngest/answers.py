@@ -263,16 +263,16 @@ def operation_of(text: str) -> SdkOperation:
     )  # fmt: skip
 
 
-def _value(found: Mapping[str, raw_json.Part], name: str) -> Any:
+def _value(found: Mapping[str, raw_json.JsonPart], name: str) -> Any:
     part = found.get(name)
     return None if part is None else part.value
 
 
-def _members_of(part: raw_json.Part) -> dict[str, str]:
+def _members_of(part: raw_json.JsonPart) -> dict[str, str]:
     return raw_json.members(part.text) if isinstance(part.value, dict) else {}
 
 
-def _userland(found: Mapping[str, raw_json.Part]) -> str:
+def _userland(found: Mapping[str, raw_json.JsonPart]) -> str:
     """The id of a step in the code, as its name for people."""
     given = _value(found, "userland")
     return _text(given.get("id")) if isinstance(given, dict) else ""

@@ -25,6 +25,7 @@ MOST_JSON_PARTS: Final = 250_000
 """Lists and objects of an answer: the memory and the time of more are out of proportion to their text."""
 
 _SHOWN_CHARS: Final = 40
+_BLANKS: Final = " \t\n\r"
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # one that does not end goes to the end of all
 _DEPTHS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one deeper, one less deep: signed bytes
@@ -43,7 +44,7 @@ def whole(text: str) -> str:
     return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
 
 
-class Part(NamedTuple):
+class JsonPart(NamedTuple):
     """A value of an object.
 
     Attributes:
@@ -92,7 +93,7 @@ def check(text: str) -> str:
         ValueError: If it is none.
     """
     load_value(text)
-    return text.strip(" \t\n\r")
+    return text.strip(_BLANKS)
 
 
 def members(text: str) -> dict[str, str]:
@@ -104,14 +105,14 @@ def members(text: str) -> dict[str, str]:
     return {name: one.text for name, one in parts(text).items()}
 
 
-def parts(text: str) -> dict[str, Part]:
+def parts(text: str) -> dict[str, JsonPart]:
     """The values of a JSON object by their names, each as it is and as text.
 
     Raises:
         ValueError: If the text is no object, or has one name twice.
     """
     check_depth(text)
-    found: dict[str, Part] = {}
+    found: dict[str, JsonPart] = {}
     at = _first(text, "{", "}")
     while at:
         if not text.startswith('"', at):
@@ -121,7 +122,7 @@ def parts(text: str) -> dict[str, Part]:
         value, end = _decoded(text, at)
         if name in found:
             raise ValueError(f"an object has the name {name!r} twice")
-        found[name] = Part(value, text[at:end])
+        found[name] = JsonPart(value, text[at:end])
         at = _next(text, end, "}")
     return found
 
@@ -180,8 +181,10 @@ def _decoded(text: str, at: int) -> tuple[Any, int]:
 
 
 def _skip(text: str, at: int) -> int:
-    if text[at : at + 1] > " ":  # nearly always
+    if text[at : at + 1] > " ":  # nearly always, but for one blank behind a colon or a comma
         return at
+    if text[at + 1 : at + 2] > " " and text[at] in _BLANKS:
+        return at + 1
     found = _SPACE.match(text, at)
     return at if found is None else found.end()
 

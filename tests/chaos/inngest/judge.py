@@ -150,6 +150,7 @@ def _judge_calls(path: Path, lives: _Lives, verdict: Verdict) -> _Calls:
     seen, broken = _Calls(), verdict.breaches
     stored_of: dict[str, list[Step]] = defaultdict(list)
     checked_of: dict[str, list[Step]] = defaultdict(list)
+    known_of: dict[str, list[Step]] = defaultdict(list)
     for step in lives.stored:
         stored_of[step[0]].append(step)
     for what, facts in read(path):
@@ -158,14 +159,14 @@ def _judge_calls(path: Path, lives: _Lives, verdict: Verdict) -> _Calls:
             seen.of[facts["call"]] = call
             memos = {(call.run, hashed): memo for hashed, memo in facts["memos"].items()}
             for step, memo in memos.items():
+                if step not in seen.memos:
+                    known_of[call.run].append(step)
                 if seen.memos.setdefault(step, (memo, call.made))[0] != memo:
                     broken["memos missing or changed"].append(f"{step} has another memo in call {facts['call']}")
-            for step in stored_of[call.run]:
-                if lives.stored[step] <= call.life and step not in memos:
-                    broken["memos missing or changed"].append(f"{step} is stored, and not in call {facts['call']}")
-            for step in checked_of[call.run]:
-                if seen.checked[step] < call.made and step not in memos:
-                    broken["memos missing or changed"].append(f"{step} was checked, and is not in call {facts['call']}")
+            missing = [step for step in stored_of[call.run] if lives.stored[step] <= call.life]
+            missing += [step for step in known_of[call.run] if seen.memos[step][1] < call.made]
+            missing += [step for step in checked_of[call.run] if seen.checked[step] < call.made]
+            broken["memos missing or changed"] += [f"{one} is not in {call}" for one in missing if one not in memos]
             if facts["target"] is not None:
                 _judge_step((call.run, facts["target"]), call, lives, seen, broken, "call")
         else:
@@ -263,7 +264,7 @@ def _fits(expected: Any, found: Any, job: JobRow, seen: _Calls, jobs: Mapping[in
         case str():
             return isinstance(found, list) and found[0] in seen.tokens[job.run, hash_of(expected)]
         case dict():
-            return child is not None and bool(found == jobs[child].result)
+            return child in jobs and bool(found == jobs[child or 0].result)
         case _:
             return len(expected) == len(found) and all(
                 _fits(one, other, job, seen, jobs, child) for one, other in zip(expected, found, strict=True)
