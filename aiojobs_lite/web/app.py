@@ -32,6 +32,7 @@ from aiojobs_lite.web.bulk import BULK_VIEWS
 from aiojobs_lite.web.deliveries import DELIVERY_VIEWS
 from aiojobs_lite.web.events import EVENT_VIEWS
 from aiojobs_lite.web.job import JOB_VIEWS
+from aiojobs_lite.web.job_edit import JOB_EDIT_VIEWS
 from aiojobs_lite.web.jobs import JOBS_VIEWS
 from aiojobs_lite.web.lanes import LANE_VIEWS
 from aiojobs_lite.web.notices import NOTICE_VIEWS
@@ -41,8 +42,8 @@ from aiojobs_lite.web.site import MARK_HEADER, Site, View
 from aiojobs_lite.web.types import TYPE_VIEWS
 
 ALL_VIEWS: Final[tuple[View, ...]] = (
-    *OVERVIEW_VIEWS, *JOBS_VIEWS, *BULK_VIEWS, *JOB_VIEWS, *NOTICE_VIEWS, *TYPE_VIEWS, *SCHEDULE_VIEWS, *EVENT_VIEWS,
-    *DELIVERY_VIEWS, *LANE_VIEWS,
+    *OVERVIEW_VIEWS, *JOBS_VIEWS, *BULK_VIEWS, *JOB_VIEWS, *JOB_EDIT_VIEWS, *NOTICE_VIEWS, *TYPE_VIEWS,
+    *SCHEDULE_VIEWS, *EVENT_VIEWS, *DELIVERY_VIEWS, *LANE_VIEWS,
 )  # fmt: skip
 
 HEADERS: Final = {
