@@ -34,7 +34,7 @@ pytestmark = [slow, needs_chromium]
 
 PATH = "/admin/jobs"
 PAGES = (
-    "", "jobs", "jobs?status=dead", "jobs?type=nothing&from=x", "jobs/1", "jobs/7", "jobs/42", "jobs/49", "jobs/52",
+    "", "jobs", "jobs?status=dead", "jobs?type=nothing&from=x", "jobs/1", "jobs/7", "jobs/42", "jobs/49", "jobs/52", "jobs/42/edit",
     "types", "schedules", "events", "events/1", "deliveries", "lanes", "jobs/999",
 )  # fmt: skip
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
@@ -106,6 +106,11 @@ async def test_every_action(has_scripts: bool) -> None:
             assert "Delete job 42?" in await press(visited, address, "jobs/42", "Delete…")
             await page.get_by_role("button", name="Delete the job").click()
             await expect(page.locator(".notice")).to_contain_text("Job 42 is deleted.")
+            await page.goto(f"{address}jobs/48")
+            await page.get_by_role("link", name="Edit").click()
+            await page.get_by_label("JSON.").fill('{"invoice": 10}')
+            await page.get_by_role("button", name="Save").click()
+            await expect(page.locator(".notice")).to_contain_text("has other arguments, and is pending again")
             assert "is pending again" in await press(visited, address, "jobs/45", "Retry")
             assert "Cancel job 52?" in await press(visited, address, "jobs/52", "Cancel")
             await page.get_by_role("button", name="Cancel the job").click()
