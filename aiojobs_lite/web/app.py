@@ -25,7 +25,7 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.runner.asgi import Message, Receive, Send
 from aiojobs_lite.runner.runner import JobRunner
-from aiojobs_lite.web.asked import Asked, asked_path, check_same_origin, is_below_itself
+from aiojobs_lite.web.asked import Asked, asked_path, check_same_origin, with_slash
 from aiojobs_lite.web.assets import asset_response
 from aiojobs_lite.web.auth import ROLES, Auth, BasicAuth, Role
 from aiojobs_lite.web.bulk import BULK_VIEWS
@@ -117,8 +117,8 @@ class DashboardApp:
         role = await self._role_of(request)
         if role is None:
             return self._refusal()
-        if is_below_itself(request.scope):
-            return RedirectResponse(f"{request.scope.get('root_path', '')}/", 307)
+        if (place := with_slash(request.scope)) is not None:
+            return RedirectResponse(place, 307)
         asked = Asked(request, role, asked_path(request.scope))
         try:
             return await self._serve(asked)

@@ -34,7 +34,8 @@ pytestmark = [slow, needs_chromium]
 
 PATH = "/admin/jobs"
 PAGES = (
-    "", "jobs", "jobs?status=dead", "jobs?type=nothing&from=x", "jobs/1", "jobs/7", "jobs/42", "jobs/49", "jobs/52", "jobs/42/edit",
+    "", "jobs", "jobs?status=dead", "jobs?type=nothing&from=x", "jobs/1", "jobs/7", "jobs/42", "jobs/49", "jobs/52",
+    "jobs/42/edit",
     "types", "schedules", "events", "events/1", "deliveries", "lanes", "jobs/999",
 )  # fmt: skip
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
@@ -95,8 +96,8 @@ async def press(visited: Visit, address: str, path: str, button: str) -> str:
 
 
 @pytest.mark.parametrize("has_scripts", [True, False])
-async def test_every_action(has_scripts: bool) -> None:
-    async with opened() as (runner, address, browser):
+async def test_every_action_on_jobs(has_scripts: bool) -> None:
+    async with opened() as (_, address, browser):
         async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:
             page = visited.page
             assert "runs again" in await press(visited, address, "", "Resume")
@@ -121,6 +122,14 @@ async def test_every_action(has_scripts: bool) -> None:
             await expect(page.locator("h1")).to_contain_text("Retry ")
             await page.locator(".actions button").click()
             await expect(page.locator(".notice")).to_contain_text("sent back to pending")
+        assert visited.complaints == []
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+async def test_every_action_beside_those_on_jobs(has_scripts: bool) -> None:
+    async with opened() as (runner, address, browser):
+        async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:
+            page = visited.page
             await page.goto(f"{address}types")
             await page.get_by_label("Most of tenant").fill("4")
             await page.locator("form.inline", has_text="Most of tenant").get_by_role("button").click()

@@ -29,7 +29,7 @@ def in_fastapi(dashboard: Any) -> Any:
 def in_litestar(dashboard: Any) -> Any:
     from litestar import Litestar, asgi
 
-    return Litestar([asgi(MOUNT, is_mount=True, copy_scope=True)(dashboard)])
+    return Litestar([asgi(MOUNT, is_mount=True, copy_scope=True)(dashboard)], logging_config=None)
 
 
 def in_quart(dashboard: Any) -> Any:
@@ -61,8 +61,8 @@ async def test_pages_links_and_actions_work_below_a_path(host: Callable[[Any], A
     async with runner, httpx.AsyncClient(transport=transport, base_url=SITE, headers=SAME_ORIGIN) as client:
         await runner.types.pause(work)
         await runner.enqueue(work)
-        for path, title in (("/", "Overview"), ("/jobs", "Jobs"), ("/jobs/1", "Job 1")):
-            page = await client.get(f"{MOUNT}{path}")
+        for path, title in (("", "Overview"), ("/", "Overview"), ("/jobs", "Jobs"), ("/jobs/1", "Job 1")):
+            page = await client.get(f"{MOUNT}{path}", follow_redirects=True)
             assert (page.status_code, title in page.text) == (200, True), page.text
             sheet, *_ = [given["href"] for _, given in tags_of(page.text) if given.get("rel") == "stylesheet"]
             assert (await client.get(page.url.join(str(sheet)))).headers["Content-Type"].startswith("text/css")
