@@ -174,9 +174,9 @@ async def test_an_open_page_follows_the_jobs_but_not_under_the_hands_of_a_person
             assert await page.evaluate("document.activeElement.matches('.id a')")
             await page.keyboard.press("/")
             assert await page.evaluate("document.activeElement.id") == "find"
+            await until(lambda: 204 in asked)
         assert visited.complaints == []
         assert set(asked) <= {200, 204}
-        assert 204 in asked
 
 
 async def test_text_of_others_is_text() -> None:
@@ -193,7 +193,7 @@ async def test_text_of_others_is_text() -> None:
 async def test_a_reader_sees_no_button_that_changes_anything() -> None:
     async with opened("read") as (_, address, browser):
         async with visit(browser, viewport=WIDE) as visited:
-            for path in PAGES[:-1]:
+            for path in [path for path in PAGES[:-1] if not path.endswith("/edit")]:
                 await visited.page.goto(address + path)
                 await visited.check(WIDE["width"], has_scripts=True)
                 buttons = await visited.page.locator("button:visible").all_inner_texts()
