@@ -43,7 +43,8 @@ async def test_a_dead_job_shows_what_there_is_of_it() -> None:
             "order.pay Job 1 dead", (await runner.jobs.explain(1)).removeprefix("job"),
             "a negative amount", '{ "amount": -1 }',
             '"code": 402', "asked the bank", "asking the bank", "25 %", "attempts 1 of 3", "priority high",
-            "await runner.enqueue_named('order.pay', amount=-1)", "aiojobs-lite enqueue order.pay --payload '{\"amount\": -1}'",
+            "await runner.enqueue_named('order.pay', amount=-1)",
+            "aiojobs-lite enqueue order.pay --payload '{\"amount\": -1}'",
         ):  # fmt: skip
             assert part in text, part
         assert [given["action"] for tag, given in tags_of(page) if tag == "form"][1:] == [
