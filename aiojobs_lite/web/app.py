@@ -25,13 +25,14 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.runner.asgi import Message, Receive, Send
 from aiojobs_lite.runner.runner import JobRunner
-from aiojobs_lite.web.asked import Asked, asked_path, check_same_origin, is_below_itself
+from aiojobs_lite.web.asked import Asked, asked_path, check_same_origin, with_slash
 from aiojobs_lite.web.assets import asset_response
 from aiojobs_lite.web.auth import ROLES, Auth, BasicAuth, Role
 from aiojobs_lite.web.bulk import BULK_VIEWS
 from aiojobs_lite.web.deliveries import DELIVERY_VIEWS
 from aiojobs_lite.web.events import EVENT_VIEWS
 from aiojobs_lite.web.job import JOB_VIEWS
+from aiojobs_lite.web.job_edit import JOB_EDIT_VIEWS
 from aiojobs_lite.web.jobs import JOBS_VIEWS
 from aiojobs_lite.web.lanes import LANE_VIEWS
 from aiojobs_lite.web.notices import NOTICE_VIEWS
@@ -41,8 +42,8 @@ from aiojobs_lite.web.site import MARK_HEADER, Site, View
 from aiojobs_lite.web.types import TYPE_VIEWS
 
 ALL_VIEWS: Final[tuple[View, ...]] = (
-    *OVERVIEW_VIEWS, *JOBS_VIEWS, *BULK_VIEWS, *JOB_VIEWS, *NOTICE_VIEWS, *TYPE_VIEWS, *SCHEDULE_VIEWS, *EVENT_VIEWS,
-    *DELIVERY_VIEWS, *LANE_VIEWS,
+    *OVERVIEW_VIEWS, *JOBS_VIEWS, *BULK_VIEWS, *JOB_VIEWS, *JOB_EDIT_VIEWS, *NOTICE_VIEWS, *TYPE_VIEWS,
+    *SCHEDULE_VIEWS, *EVENT_VIEWS, *DELIVERY_VIEWS, *LANE_VIEWS,
 )  # fmt: skip
 
 HEADERS: Final = {
@@ -116,8 +117,8 @@ class DashboardApp:
         role = await self._role_of(request)
         if role is None:
             return self._refusal()
-        if is_below_itself(request.scope):
-            return RedirectResponse(f"{request.scope.get('root_path', '')}/", 307)
+        if (place := with_slash(request.scope)) is not None:
+            return RedirectResponse(place, 307)
         asked = Asked(request, role, asked_path(request.scope))
         try:
             return await self._serve(asked)

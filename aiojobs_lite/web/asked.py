@@ -126,16 +126,25 @@ def check_same_origin(request: Request) -> None:
 
 
 def asked_path(scope: Any) -> str:
-    """The path of a request below the mount, without the slash before it; None of it is an escape of a slash."""
+    """The path of a request below the mount, without the slash before it; without one that a host has put behind it."""
     path: str = scope["path"]
     root = scope.get("root_path", "").rstrip("/")
     if root and (path == root or path.startswith(f"{root}/")):
         path = path.removeprefix(root)
+    if len(path) > 1 and path.endswith("/") and not _raw_path(scope).endswith("/"):
+        path = path[:-1]
     return path.removeprefix("/")
 
 
-def is_below_itself(scope: Any) -> bool:
-    """Whether a request is for the mount without the slash at its end, from which relative links lead astray."""
+def with_slash(scope: Any) -> str | None:
+    """Where to go from the mount without the slash at its end, from which relative links lead astray; None: it is not
+    that.
+    """
+    path = _raw_path(scope)
+    return None if asked_path(scope) or path.endswith("/") else f"./{path.rpartition('/')[2]}/"
+
+
+def _raw_path(scope: Any) -> str:
+    """The path as it arrived, with its escapes."""
     raw = scope.get("raw_path")
-    path = raw.partition(b"?")[0].decode("latin-1") if raw is not None else quote(scope["path"])
-    return asked_path(scope) == "" and not path.endswith("/")
+    return quote(scope["path"]) if raw is None else raw.partition(b"?")[0].decode("latin-1")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from starlette.responses import Response
 
 from aiojobs_lite.model.job import Attempt, Job
+from aiojobs_lite.runner.editing import JobEdit
 from aiojobs_lite.runner.steps import JobStep
 from aiojobs_lite.web import shown
 from aiojobs_lite.web.asked import Asked
@@ -49,7 +51,8 @@ async def show_job(site: Site, asked: Asked) -> Response:
         left_out=log.dropped + max(len(log.lines) - _LOG_LINES, 0), values=[payload, *_values(site, job)],
         attempts=[_answered(attempt) for attempt in reversed(job.history)], actions=actions_on(job, now),
         facts=_facts(job), notice=await notice_of(site, asked), python=as_python(job, payload.text),
-        command=as_command(job, payload.text), batch=await site.runner.batches.find(job_id),
+        command=as_command(job, payload.text), edits=_edits(site, job, await jobs.edits(job_id)),
+        batch=await site.runner.batches.find(job_id),
     )  # fmt: skip
 
 
@@ -62,6 +65,14 @@ def shown_as(what: str, site: Site, name: str, value: Any, title: str | None = N
 def _values(site: Site, job: Job) -> list[Shown]:
     values = [shown_as("result", site, job.type, job.result)] if job.result_json is not None else []
     return [*values, *([shown_as("metadata", site, job.type, job.metadata)] if job.metadata_json else [])]
+
+
+def _edits(site: Site, job: Job, edits: Sequence[JobEdit]) -> list[Shown]:
+    """What the job had before each of its edits, the latest first."""
+    return [
+        shown_as("payload", site, job.type, dict(edit.payload), f"Payload before {shown.at_utc(edit.at)}")
+        for edit in reversed(edits)
+    ]
 
 
 def _step_of(site: Site, step: JobStep) -> dict[str, Any]:

@@ -108,9 +108,14 @@ async def _resume_schedule(runner: JobRunner, how: Mapping[str, Any]) -> tuple[s
     return "schedules", f"{how['name']} goes on."
 
 
+async def _edit(runner: JobRunner, how: Mapping[str, Any]) -> tuple[str, str]:
+    await runner.jobs.edit(how["id"], **how["arguments"])
+    return f"jobs/{how['id']}", "The job has the arguments that it had."
+
+
 UNDOING: Final[Mapping[str, Callable[[JobRunner, Mapping[str, Any]], Awaitable[tuple[str, str]]]]] = {
-    "reschedule": _reschedule, "redrive": _redrive, "resume_type": _resume_type, "pause_type": _pause_type,
-    "resume_schedule": _resume_schedule,
+    "edit": _edit, "reschedule": _reschedule, "redrive": _redrive, "resume_type": _resume_type,
+    "pause_type": _pause_type, "resume_schedule": _resume_schedule,
 }  # fmt: skip
 """What undoes an action, by name. Each returns the page to go to, and what it says there."""
 

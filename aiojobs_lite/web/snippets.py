@@ -21,12 +21,13 @@ def as_python(job: Job, payload: str) -> str:
     return f"await runner.enqueue_named({job.type!r}{', ' if arguments else ''}{given if arguments else ''})"
 
 
-def as_command(job: Job, payload: str) -> str:
-    """The command that enqueues a job again."""
-    arguments = _arguments(payload)
+def as_command(job: Job, shown: str) -> str:
+    """The command that enqueues a job again; `MODULE:RUNNER` is where the application has its runner."""
+    arguments = _arguments(shown)
     if arguments is None:
         return f"# {_NOT_WHOLE}"
-    return f"aiojobs-lite enqueue {shlex.quote(job.type)} {shlex.quote(json.dumps(arguments))}"
+    payload = shlex.quote(json.dumps(arguments))
+    return f"aiojobs-lite enqueue {shlex.quote(job.type)} --payload {payload} --from MODULE:RUNNER"
 
 
 def _arguments(payload: str) -> dict[str, object] | None:

@@ -35,6 +35,7 @@ pytestmark = [slow, needs_chromium]
 PATH = "/admin/jobs"
 PAGES = (
     "", "jobs", "jobs?status=dead", "jobs?type=nothing&from=x", "jobs/1", "jobs/7", "jobs/42", "jobs/49", "jobs/52",
+    "jobs/42/edit",
     "types", "schedules", "events", "events/1", "deliveries", "lanes", "jobs/999",
 )  # fmt: skip
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
@@ -95,8 +96,8 @@ async def press(visited: Visit, address: str, path: str, button: str) -> str:
 
 
 @pytest.mark.parametrize("has_scripts", [True, False])
-async def test_every_action(has_scripts: bool) -> None:
-    async with opened() as (runner, address, browser):
+async def test_every_action_on_jobs(has_scripts: bool) -> None:
+    async with opened() as (_, address, browser):
         async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:
             page = visited.page
             assert "runs again" in await press(visited, address, "", "Resume")
@@ -106,6 +107,11 @@ async def test_every_action(has_scripts: bool) -> None:
             assert "Delete job 42?" in await press(visited, address, "jobs/42", "Delete…")
             await page.get_by_role("button", name="Delete the job").click()
             await expect(page.locator(".notice")).to_contain_text("Job 42 is deleted.")
+            await page.goto(f"{address}jobs/48")
+            await page.get_by_role("link", name="Edit").click()
+            await page.get_by_label("JSON.").fill('{"invoice": 10}')
+            await page.get_by_role("button", name="Save").click()
+            await expect(page.locator(".notice")).to_contain_text("has other arguments, and is pending again")
             assert "is pending again" in await press(visited, address, "jobs/45", "Retry")
             assert "Cancel job 52?" in await press(visited, address, "jobs/52", "Cancel")
             await page.get_by_role("button", name="Cancel the job").click()
@@ -116,6 +122,14 @@ async def test_every_action(has_scripts: bool) -> None:
             await expect(page.locator("h1")).to_contain_text("Retry ")
             await page.locator(".actions button").click()
             await expect(page.locator(".notice")).to_contain_text("sent back to pending")
+        assert visited.complaints == []
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+async def test_every_action_beside_those_on_jobs(has_scripts: bool) -> None:
+    async with opened() as (runner, address, browser):
+        async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:
+            page = visited.page
             await page.goto(f"{address}types")
             await page.get_by_label("Most of tenant").fill("4")
             await page.locator("form.inline", has_text="Most of tenant").get_by_role("button").click()
@@ -160,9 +174,9 @@ async def test_an_open_page_follows_the_jobs_but_not_under_the_hands_of_a_person
             assert await page.evaluate("document.activeElement.matches('.id a')")
             await page.keyboard.press("/")
             assert await page.evaluate("document.activeElement.id") == "find"
+            await until(lambda: 204 in asked)
         assert visited.complaints == []
         assert set(asked) <= {200, 204}
-        assert 204 in asked
 
 
 async def test_text_of_others_is_text() -> None:
@@ -179,7 +193,7 @@ async def test_text_of_others_is_text() -> None:
 async def test_a_reader_sees_no_button_that_changes_anything() -> None:
     async with opened("read") as (_, address, browser):
         async with visit(browser, viewport=WIDE) as visited:
-            for path in PAGES[:-1]:
+            for path in [path for path in PAGES[:-1] if not path.endswith("/edit")]:
                 await visited.page.goto(address + path)
                 await visited.check(WIDE["width"], has_scripts=True)
                 buttons = await visited.page.locator("button:visible").all_inner_texts()

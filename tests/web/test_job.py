@@ -43,7 +43,8 @@ async def test_a_dead_job_shows_what_there_is_of_it() -> None:
             "order.pay Job 1 dead", (await runner.jobs.explain(1)).removeprefix("job"),
             "a negative amount", '{ "amount": -1 }',
             '"code": 402', "asked the bank", "asking the bank", "25 %", "attempts 1 of 3", "priority high",
-            "await runner.enqueue_named('order.pay', amount=-1)", "aiojobs-lite enqueue order.pay '{\"amount\": -1}'",
+            "await runner.enqueue_named('order.pay', amount=-1)",
+            "aiojobs-lite enqueue order.pay --payload '{\"amount\": -1}'",
         ):  # fmt: skip
             assert part in text, part
         assert [given["action"] for tag, given in tags_of(page) if tag == "form"][1:] == [
@@ -87,5 +88,5 @@ async def test_a_call_that_python_cannot_write_is_none() -> None:
         await runner.enqueue(odd, items=["x" * 5_000])
         text = text_of((await client.get("/jobs/1")).text)
         assert """await runner.enqueue_named("it's", items=["'; rm -rf /"])""" in text
-        assert """aiojobs-lite enqueue 'it'"'"'s' '{"items": ["'"'"'; rm -rf /"]}'""" in text
+        assert """aiojobs-lite enqueue 'it'"'"'s' --payload '{"items": ["'"'"'; rm -rf /"]}'""" in text
         assert "# the payload is too long to be shown as a call" in (await client.get("/jobs/2")).text
