@@ -9,6 +9,7 @@ from typing import Final
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.runner.asgi import AsgiApp
+from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.web import basic_auth, jobs_dashboard, loopback_only
 
@@ -52,7 +53,7 @@ def dashboard_alone(database: str, host: str, *, read_only: bool) -> tuple[JobRu
     auth = loopback_only("read" if read_only else "admin")
     if password:
         auth = basic_auth({}, users) if read_only else basic_auth(users)
-    runner = JobRunner(database, max_running=0)
+    runner = OpenedDatabase(database, opening="act")
     return runner, jobs_dashboard(runner, auth=auth, title=Path(database).name)
 
 

@@ -56,7 +56,8 @@ class StoreRefused(StoreError):
 
     Attributes:
         database: The path or URL that was given; a URL without its user and password.
-        why: One of `missing directory`, `not a file`, `several names` (hard links), `mount point` (the file is mounted
+        why: One of `missing directory`, `missing file`, `no jobs` (it has no tables of the library's), `older` (it is
+            to be migrated first), `not a file`, `several names` (hard links), `mount point` (the file is mounted
             alone), `unreadable`, `corrupt`, `foreign` (it has tables of the library's names that are not the
             library's), `newer` (a newer release wrote it), `old library` (SQLite's own release is too old),
             `open over a fork` (it was open in the process that this one was forked from, when that forked),

@@ -75,6 +75,13 @@ class DeclaredTypes:
                     self.declare(job_type)
 
     @property
+    def all(self) -> list[JobType[..., Any]]:
+        """The job types that the runner has, those of its groups and modules as they are now."""
+        if not self._access.is_started:
+            self.read_again()
+        return list(self._registry)
+
+    @property
     def resources(self) -> dict[Any, Any]:
         """The resources by type, of the runner and its groups.
 

@@ -41,7 +41,7 @@ from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.publishing import CronPublisher
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
-from aiojobs_lite.stores.base import Durability
+from aiojobs_lite.stores.base import Durability, Store
 from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
@@ -216,10 +216,20 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         return self
 
     async def _start(self, resources: Resources) -> None:
+        engine = self._wire(store_of_start(self._database, self._durability), resources)
+        self._access.open(engine)
+        try:
+            await engine.start()
+        except BaseException:
+            self._access.close()
+            raise
+
+    def _wire(self, store: Store, resources: Resources) -> Engine:
+        """Builds the engine of a start."""
         around, have = self._surround(self._registry)
         have()
         engine = Engine(
-            store=store_of_start(self._database, self._durability),
+            store=store,
             clock=self._clock,
             bus=self._bus,
             registry=self._registry,
@@ -232,12 +242,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             store=engine, clock=self._clock, bus=self._bus, attempts=engine.attempts, suspend=engine.suspend,
             around=self._around_step,
         )  # fmt: skip
-        self._access.open(engine)
-        try:
-            await engine.start()
-        except BaseException:
-            self._access.close()
-            raise
+        return engine
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -79,6 +79,10 @@ class JobTypes:
         """
         await self._declared.remove([one.name if isinstance(one, JobType) else one for one in jobs])
 
+    def registered(self) -> list[JobType[..., Any]]:
+        """The job types that this runner has, in the order of their registration; no I/O."""
+        return self._declared.all
+
     async def pause(self, job: JobType[..., Any] | str, *, by: str | None = None) -> None:
         """Stops all claims of a type, in every runner of the database, until `resume`; what runs goes on.
 

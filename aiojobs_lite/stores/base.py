@@ -17,11 +17,13 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 
-__all__ = ["Applied", "Change", "Durability", "Inline", "Joining", "Owners", "Store"]
+__all__ = ["Applied", "Change", "Durability", "Inline", "Joining", "Opening", "Owners", "Store"]
 
 A = TypeVar("A")
 Durability = Literal["full", "normal"]
 """What an acknowledged write survives: a power cut too, or only a crash of the process."""
+Opening = Literal["own", "act", "look"]
+"""What an open may do to a database: make and migrate it (`own`), write to it as it is (`act`), or read it (`look`)."""
 
 
 class Applied(NamedTuple):
@@ -201,7 +203,8 @@ class Store(Protocol):
         """Writes within transactions of callers; None if no connection of a caller can reach this database."""
 
     async def open(self) -> None:
-        """Opens the database, creating or migrating it. May be called again after `close`.
+        """Opens the database, creating or migrating it, as far as its `Opening` allows. May be called again after
+        `close`.
 
         A cancelled or failed open leaves nothing open. A database that is refused is not changed.
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import InvalidOption, StoreRefused
-from aiojobs_lite.stores.base import Durability, Store
+from aiojobs_lite.stores.base import Durability, Opening, Store
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from aiojobs_lite.stores.sqlite.upkeep import SqliteUpkeep
+from aiojobs_lite.stores.upkeep import Upkeep
 
 Database = str | os.PathLike[str] | Store
 """A path, `sqlite:///path`, `:memory:`, or a store."""
@@ -18,10 +20,15 @@ _HOME: Final = re.compile(r"~[^/]*/|~\Z")
 _ADVICE: Final = 'Use a path such as "app.db", "sqlite:///app.db", ":memory:", or a store.'
 
 
-def open_store(database: Database, durability: Durability) -> Store:
+def open_store(database: Database, durability: Durability, opening: Opening = "own") -> Store:
     """The store of a path, `sqlite:///path`, or `:memory:`; a store itself. Nothing is opened yet.
 
     A path is taken as it stands: nothing in it is replaced or decoded.
+
+    Args:
+        database: Which.
+        durability: What an acknowledged write survives.
+        opening: What its open may do to the database.
 
     Raises:
         InvalidOption: If it is none of these, or no file can have that name.
@@ -37,7 +44,7 @@ def open_store(database: Database, durability: Durability) -> Store:
     scheme, is_url, rest = text.partition("://")
     path = rest[1:] if is_url else text
     if path == ":memory:":
-        return SqliteStore(None, durability)
+        return SqliteStore(None, durability, opening)
     if is_url and (scheme != "sqlite" or not rest.startswith("/")):
         raise StoreRefused(text, "unknown url", _ADVICE)
     if text.startswith("file:"):
@@ -46,7 +53,20 @@ def open_store(database: Database, durability: Durability) -> Store:
         raise StoreRefused(text, "unknown url", f"A URL has no query part: options go to JobRunner(...). {_ADVICE}")
     _check_name(path, database)
     # Without symbolic links: all owners must find each other's files, whatever name they were given.
-    return SqliteStore(Path(os.path.realpath(path)), durability)
+    return SqliteStore(Path(os.path.realpath(path)), durability, opening)
+
+
+def open_upkeep(database: Database) -> Upkeep:
+    """What looks after the files of a database. Nothing is opened yet.
+
+    Raises:
+        InvalidOption: If it is no path.
+        StoreRefused: If it is in memory, or of a store that is no file.
+    """
+    path = getattr(open_store(database, "full"), "path", None)
+    if path is None:
+        raise StoreRefused(str(database), "not a file", "Name a file, such as app.db.")
+    return SqliteUpkeep(path)
 
 
 def _check_name(path: str, database: object) -> None:

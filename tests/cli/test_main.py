@@ -30,5 +30,5 @@ def test_what_cannot_work_is_said_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("INNGEST_EVENT_KEY", raising=False)
-    assert main(["inngest", ":memory:"]) == 1
+    assert main(["inngest", ":memory:"]) == 2
     assert "event_key" in capsys.readouterr().err

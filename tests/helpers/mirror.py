@@ -46,6 +46,36 @@ ELSEWHERE: Final = {
             ("snippets", "job", "they stand on the page of a job"),
         )
     },
+    "__main__.py": Suite("tests/cli/test_app.py", "the command is run there"),
+    **{
+        f"cli/{name}.py": Suite(f"tests/cli/test_{suite}.py", "a part of the commands that are run there")
+        for name, suite in {
+            "asking": "moving",
+            "choosing": "jobs",
+            "exits": "status",
+            "inngest": "main",
+            "loading": "running",
+            "opening": "jobs",
+            "progress": "database",
+            "serving": "web",
+        }.items()
+    },
+    **{
+        f"cli/views/{name}.py": Suite(f"tests/cli/test_{suite}.py", "it shows what the commands there have read")
+        for name, suite in {
+            "database": "database",
+            "events": "events",
+            "figures": "status",
+            "following": "following",
+            "jobs": "jobs",
+            "plain": "jobs",
+            "schedules": "schedules",
+            "status": "status",
+            "types": "types",
+        }.items()
+    },
+    "stores/upkeep.py": Suite("tests/stores/sqlite/test_upkeep.py", _NO_BEHAVIOUR),
+    "stores/sqlite/examination.py": Suite("tests/stores/sqlite/test_upkeep.py", "each finding is looked at there"),
     "cli/__main__.py": Suite("tests/cli/test_main.py", "the command is run there"),
     "http/serving.py": Suite("tests/qstash/test_api.py", "the endpoints of both APIs read bodies by it"),
     "observe/measures.py": Suite("tests/observe/test_metrics.py", "each of them is scraped there"),

@@ -64,32 +64,58 @@ def create(path: Path) -> None:
     Raises:
         StoreRefused: If there cannot be one.
     """
-    if sqlite3.sqlite_version_info < _OLDEST:
-        advice = f"SQLite {sqlite3.sqlite_version} is too old, {'.'.join(map(str, _OLDEST))} or newer is needed."
-        raise StoreRefused(str(path), "old library", advice)
     try:
-        if not path.parent.is_dir():
-            raise StoreRefused(str(path), "missing directory", f"Create {path.parent} first.")
-        if path.exists():
-            if not path.is_file():
-                raise StoreRefused(str(path), "not a file", "Name a file, such as app.db.")
-            if path.stat().st_nlink > 1:
-                advice = "It has several names (hard links), and its log would be kept beside each. Leave it one."
-                raise StoreRefused(str(path), "several names", advice)
-            if is_mount_point(path):
-                advice = "It is mounted alone, and its log would be kept beside each mount. Mount the folder instead."
-                raise StoreRefused(str(path), "mount point", advice)
-            if path.stat().st_size == 0 and size_of(f"{path}-wal"):
-                advice = "It was emptied, and SQLite would now delete its log: restore it, or move both away."
-                raise StoreRefused(str(path), "corrupt", advice)
-            return
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        if not is_usable(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return  # another process was quicker
     except OSError as error:
         raise StoreRefused(
             str(path), "unreadable", f"It cannot be created: {error.strerror}. {remedy(error)}"
         ) from error
+
+
+def check_existing(path: Path) -> None:
+    """Checks that there is a file that can be a database; makes none.
+
+    Raises:
+        StoreRefused: If there is none, or it cannot be one.
+    """
+    try:
+        if not is_usable(path):
+            advice = "Name the file that the application uses; its first start makes it."
+            raise StoreRefused(str(path), "missing file", advice)
+    except OSError as error:
+        advice = f"It cannot be looked at: {error.strerror}. {remedy(error)}"
+        raise StoreRefused(str(path), "unreadable", advice) from error
+
+
+def is_usable(path: Path) -> bool:
+    """Whether there is a file that can be a database.
+
+    Raises:
+        StoreRefused: If something stands in its place that cannot be one, or none can be made there.
+        OSError: If it cannot be looked at.
+    """
+    if sqlite3.sqlite_version_info < _OLDEST:
+        advice = f"SQLite {sqlite3.sqlite_version} is too old, {'.'.join(map(str, _OLDEST))} or newer is needed."
+        raise StoreRefused(str(path), "old library", advice)
+    if not path.parent.is_dir():
+        raise StoreRefused(str(path), "missing directory", f"Create {path.parent} first.")
+    if not path.exists():
+        return False
+    if not path.is_file():
+        raise StoreRefused(str(path), "not a file", "Name a file, such as app.db.")
+    if path.stat().st_nlink > 1:
+        advice = "It has several names (hard links), and its log would be kept beside each. Leave it one."
+        raise StoreRefused(str(path), "several names", advice)
+    if is_mount_point(path):
+        advice = "It is mounted alone, and its log would be kept beside each mount. Mount the folder instead."
+        raise StoreRefused(str(path), "mount point", advice)
+    if path.stat().st_size == 0 and size_of(f"{path}-wal"):
+        advice = "It was emptied, and SQLite would now delete its log: restore it, or move both away."
+        raise StoreRefused(str(path), "corrupt", advice)
+    return True
 
 
 def remedy(error: OSError) -> str:

@@ -57,6 +57,15 @@ class FileOwners:
         self._strange = strange
         return found
 
+    def living(self) -> set[str]:
+        """The ids of all owners of the database that live, in whatever process; nothing is removed."""
+        if self._prefix is None:
+            return set()
+        of_this_process = {owner for pid, owner in OWNERS_OF_THIS_PROCESS if pid == os.getpid()}
+        own, strange = self._own_files(), set[str]()
+        ours = {owner for owner in of_this_process if self._path(owner).exists()}
+        return ours | {owner for owner in self._others() if not self._is_dead(owner, own, strange)}
+
     def note_interrupted(self) -> None:
         """See `Owners.note_interrupted`."""
         owner = self._owner

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.stores.base import Opening
 from aiojobs_lite.stores.named_sql import migration, migrations
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, LARGEST_LOG, prove_writable, size_of, translated
 from aiojobs_lite.stores.sqlite.forks import check_lock
@@ -41,26 +42,30 @@ _BROKEN: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
 
 
-def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durability: str) -> None:
+def prepare(
+    connection: sqlite3.Connection, database: str, sql: Sql, *, durability: str, opening: Opening = "own"
+) -> None:
     """Checks that the tables of our names are ours, or makes or migrates them; changes nothing before.
 
     Raises:
-        StoreRefused: If the file is corrupt or not writable, or its tables are foreign or newer.
+        StoreRefused: If the file is corrupt or not writable, or its tables are foreign or newer; or not made or older,
+            and the opening allows to make and migrate none.
         StoreUnavailable: If it is locked for too long.
     """
     try:
         _check_unrecovered(database, sql)
         version = checked_version(connection, database, sql)
+        if opening != "own":
+            _check_current(database, version)
+        if opening == "look":
+            connection.execute("PRAGMA query_only = ON")
+            return
         _set_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
-        scripts = migrations(__package__)
-        if version == 0 and len(scripts) >= NEW_FILE_VERSION and not _is_old(connection):
-            version = _make(connection, sql)
-        for number, script in enumerate(scripts, start=1):
-            if number > version:
-                _migrate(connection, sql, number, script)
+        if opening == "own":
+            _bring_up(connection, sql, version)
         _prove_writable(connection)
         _check_tables(connection, database, sql)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
@@ -74,6 +79,29 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
             advice = f"SQLite says: {error}. The file and its directory must be writable by this user{limit}."
             raise StoreRefused(database, "unreadable", advice) from error
         raise translated(error) from error
+
+
+def _check_current(database: str, version: int) -> None:
+    """Checks that the tables are those of this release."""
+    newest = len(migrations(__package__))
+    if version == 0:
+        advice = (
+            "It has no tables of aiojobs_lite. Name the file that the application uses; its first start makes them."
+        )
+        raise StoreRefused(database, "no jobs", advice)
+    if version < newest:
+        advice = f"Its tables have schema {version}, this release works on {newest}. Start the application with this "
+        raise StoreRefused(database, "older", f"{advice}release, or migrate it: `aiojobs-lite db migrate`.")
+
+
+def _bring_up(connection: sqlite3.Connection, sql: Sql, version: int) -> None:
+    """Makes the tables, or migrates them to this release."""
+    scripts = migrations(__package__)
+    if version == 0 and len(scripts) >= NEW_FILE_VERSION and not _is_old(connection):
+        version = _make(connection, sql)
+    for number, script in enumerate(scripts, start=1):
+        if number > version:
+            _migrate(connection, sql, number, script)
 
 
 def _prove_writable(connection: sqlite3.Connection) -> None:

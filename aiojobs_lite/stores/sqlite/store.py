@@ -15,11 +15,11 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
-from aiojobs_lite.stores.base import Applied, Change, Durability
+from aiojobs_lite.stores.base import Applied, Change, Durability, Opening
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.connection import Connection, carry_out, closed
 from aiojobs_lite.stores.sqlite.counts import Ledger
-from aiojobs_lite.stores.sqlite.file import Guard, create, remedy, warn_of_network
+from aiojobs_lite.stores.sqlite.file import Guard, check_existing, create, remedy, warn_of_network
 from aiojobs_lite.stores.sqlite.forks import check_inherited
 from aiojobs_lite.stores.sqlite.joining import SqliteJoining
 from aiojobs_lite.stores.sqlite.owners import FileOwners
@@ -60,6 +60,7 @@ class SqliteStore:
     Args:
         path: The file; None keeps everything in memory, for tests.
         durability: `full` survives a power cut, `normal` a crash of the process.
+        opening: What its open may do to the file.
 
     Attributes:
         owners: See `Store.owners`.
@@ -67,8 +68,9 @@ class SqliteStore:
         joining: See `Store.joining`.
     """
 
-    def __init__(self, path: Path | None, durability: Durability = "full") -> None:
+    def __init__(self, path: Path | None, durability: Durability = "full", opening: Opening = "own") -> None:
         self._path = path
+        self._opening = opening
         self._durability = durability
         self._sql = load_sql()
         self._next_recount = 0.0  # by the monotonic clock
@@ -175,7 +177,7 @@ class SqliteStore:
         self._walking = asyncio.Lock()  # belongs to an event loop
         if self._path:
             check_inherited(self._path)
-            create(self._path)
+            (create if self._opening == "own" else check_existing)(self._path)
             warn_of_network(self._path)
             guard = Guard(self._path)
         database = str(self._path) if self._path else ":memory:"
@@ -184,7 +186,9 @@ class SqliteStore:
             waits_for_disk = self._durability == "full" and self._path is not None
             self._writer = self.inline.writer = Writer(connection, self._sql, guard, waits_for_disk=waits_for_disk)
             self._ledger = self._writer.ledger
-            prepare = partial(schema.prepare, database=database, sql=self._sql, durability=self._durability)
+            prepare = partial(
+                schema.prepare, database=database, sql=self._sql, durability=self._durability, opening=self._opening
+            )
             await connection.call(prepare)
             if self._path:
                 self._reader = await Connection.connect(database)

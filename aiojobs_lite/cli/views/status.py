@@ -1,0 +1,118 @@
+"""How a database stands, as the command line shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from aiojobs_lite.cli.exits import ExitCode
+from aiojobs_lite.cli.screen import Screen
+from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.runner.figures import DatabaseFigures
+from aiojobs_lite.telemetry.wording import by_type, named, span
+
+
+class HealthProblem(NamedTuple):
+    """What `check` has found.
+
+    Attributes:
+        code: The exit code.
+        text: What is wrong, and what to look at.
+    """
+
+    code: ExitCode
+    text: str
+
+
+class HealthFound(NamedTuple):
+    """What `check` says.
+
+    Attributes:
+        at: The moment.
+        oldest_due_age: For how many seconds the job that has been due longest has been due.
+        dead: How many jobs died lately.
+        problems: What is wrong, the worst first.
+    """
+
+    at: datetime
+    oldest_due_age: float
+    dead: int
+    problems: tuple[HealthProblem, ...]
+
+
+def health_as_json(health: HealthFound) -> dict[str, Any]:
+    """What `check` says, as JSON."""
+    return {
+        "is_fine": not health.problems, "at": as_iso(health.at), "oldest_due_age": health.oldest_due_age,
+        "dead": health.dead,
+        "problems": [
+            {"code": int(one.code), "name": one.code.name.lower(), "text": one.text} for one in health.problems
+        ],
+    }  # fmt: skip
+
+
+def view_health(screen: Screen, health: HealthFound) -> None:
+    """Shows what `check` says: a line for each problem."""
+    if not health.problems:
+        screen.line("ok", style="green")
+    for problem in health.problems:
+        screen.line(f"{problem.code.name.lower().replace('_', ' ')}: {problem.text}", style="red")
+
+
+def standing_as_json(now: DatabaseFigures) -> dict[str, Any]:
+    """How a database stands, as JSON."""
+    return {
+        "at": as_iso(now.at), "counts": {status.value: now.total(status) for status in Status},
+        "by_type": {
+            name: {status.value: count for status, count in of_type.items()} for name, of_type in now.counts.items()
+        },
+        "due": {"count": now.due.count, "is_more": now.due.is_more},
+        "oldest_due_at": as_iso(now.oldest_due_at), "oldest_due_age": now.oldest_due_age,
+        "held": {why: {"count": one.count, "is_more": one.is_more} for why, one in now.held.items()},
+        "paused": {
+            name: {"since": as_iso(one.since), "until": as_iso(one.until), "by": one.by}
+            for name, one in now.paused.items()
+        },
+        "unclaimed": dict(now.unclaimed), "runners": [_runner_as_json(one) for one in now.runners],
+    }  # fmt: skip
+
+
+def _runner_as_json(runner: RunnerInfo) -> dict[str, Any]:
+    return {
+        "id": runner.id, "pid": runner.pid, "host": runner.host, "max_running": runner.max_running,
+        "running": runner.running, "is_draining": runner.is_draining, "started_at": as_iso(runner.started_at),
+        "types": dict(runner.types),
+    }  # fmt: skip
+
+
+def view_standing(screen: Screen, now: DatabaseFigures) -> None:
+    """Shows how a database stands: what is wrong first."""
+    for text in _wrong(now):
+        screen.line(text, style="yellow")
+    oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""
+    screen.pairs([
+        ("due", f"{now.due}{oldest}"),
+        *((status.value, f"{now.total(status):,}") for status in Status),
+        *((f"held: {why}", str(count)) for why, count in now.held.items()),
+    ])  # fmt: skip
+    if now.runners:
+        screen.heading("living runners")
+        rows = [
+            (one.id, one.pid, one.host, as_age(one.started_at, now.at), f"{one.running}/{one.max_running}",
+             "draining" if one.is_draining else "", named("type", sorted(one.types)))
+            for one in now.runners
+        ]  # fmt: skip
+        screen.table(["id", "pid", "host", "started", "running", "", "types"], rows)
+
+
+def _wrong(now: DatabaseFigures) -> list[str]:
+    """What a person is to know first."""
+    found = [] if any(one.max_running for one in now.runners) else ["no runner lives that runs jobs"]
+    if now.unclaimed:
+        found.append(f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}")
+    for name, pause in now.paused.items():
+        until = f" until {as_instant(pause.until)}" if pause.until else ""
+        found.append(f"paused: {name} since {as_instant(pause.since)}{until}, by {pause.by}")
+    return found

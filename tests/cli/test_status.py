@@ -1,0 +1,115 @@
+"""`aiojobs-lite status`, `check` and `dead`."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite import JobRunner
+from tests.helpers.command import Ran, command
+
+STANDING = {
+    "at", "counts", "by_type", "due", "oldest_due_at", "oldest_due_age", "held", "paused", "unclaimed", "runners",
+    "types",
+}  # fmt: skip
+
+
+def beside_a_runner(database: Path, *arguments: str) -> Ran:
+    """What a command says while an application works on the file."""
+
+    async def run() -> Ran:
+        runner = JobRunner(database)
+        for name in ("pay", "mail", "digest", "welcome"):
+            runner.job(name=name)(_nothing)
+        async with runner:
+            await runner.run_until_idle()
+            return await asyncio.to_thread(command, *arguments)
+
+    return asyncio.run(run())
+
+
+async def _nothing() -> None: ...
+
+
+@pytest.mark.usefixtures("database")
+def test_the_status_is_what_the_rows_say(database: Path) -> None:
+    found = command("status", "--json").json
+    assert found.keys() == STANDING
+    with closing(sqlite3.connect(database)) as connection:
+        rows = dict(connection.execute("SELECT status, count(*) FROM aiojobs_jobs GROUP BY status").fetchall())
+    assert {status: count for status, count in found["counts"].items() if count} == rows
+    assert found["by_type"]["pay"] == {"pending": 0, "processing": 0, "completed": 1, "dead": 2, "cancelled": 0}
+    assert {one["type"]: one["dead"] for one in found["types"]} == {"pay": 2, "welcome": 0}
+    text = command("status").out
+    assert text.startswith("no runner lives that runs jobs\n")
+    assert "dead        2" in text
+
+
+def test_living_runners_are_shown(database: Path) -> None:
+    found = beside_a_runner(database, "status", "--json").json
+    (runner,) = found["runners"]
+    assert runner.keys() == {
+        "id", "pid", "host", "max_running", "running", "is_draining", "started_at", "types",
+    }  # fmt: skip
+    assert runner["types"] == {"pay": None, "mail": None, "digest": None, "welcome": None}
+    assert "living runners" in beside_a_runner(database, "status").out
+
+
+def test_a_pause_is_said_first(database: Path) -> None:
+    assert command("pause", "pay", "--by", "ops").code == 0
+    assert "paused: pay since" in beside_a_runner(database, "status").out.splitlines()[0]
+    assert command("status", "--json").json["paused"]["pay"]["by"] == "ops"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_check_says_what_is_wrong_the_worst_first() -> None:
+    found = command("check", "--json")
+    assert found.code == 5
+    document = found.json
+    assert document.keys() == {"is_fine", "at", "oldest_due_age", "dead", "problems"}
+    assert [(one["code"], one["name"]) for one in document["problems"]] == [(5, "no_runner"), (4, "dead")]
+    assert document["dead"] == 2
+
+
+def test_a_check_of_a_service_that_works_is_fine(database: Path) -> None:
+    assert beside_a_runner(database, "check", "--max-dead", "2") == (0, "ok\n", "")
+    dead = beside_a_runner(database, "check")
+    assert (dead.code, dead.out) == (4, "dead: 2 jobs died lately: `aiojobs-lite dead --group`\n")
+
+
+def test_a_check_finds_jobs_that_are_due_for_too_long_and_types_without_a_runner(database: Path) -> None:
+    async def beside_another() -> Ran:
+        runner = JobRunner(database)
+        runner.job(name="other")(_nothing)
+        async with runner:
+            return await asyncio.to_thread(command, "check", "--max-dead", "9", "--max-age", "0s")
+
+    assert command("redrive", 2).code == 0
+    lonely = asyncio.run(beside_another())
+    assert lonely.code == 5
+    assert "no living runner has registered the type of jobs: mail (1), pay (1)" in lonely.out
+    assert "late: a job is due since" in lonely.out
+
+
+def test_a_check_finds_a_locked_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiojobs_lite.cli.status.LOCK_PATIENCE_S", 0.0)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        found = command("check")
+    assert found.code == 6
+    assert found.out.startswith("locked: another program keeps the database locked: `aiojobs-lite db doctor`")
+
+
+@pytest.mark.usefixtures("database")
+def test_the_dead_are_listed_and_grouped() -> None:
+    assert [job["id"] for job in command("dead", "--json").json["jobs"]] == [3, 2]
+    assert command("dead", "--type", "welcome").out == "no jobs\n"
+    (group,) = command("dead", "--group", "--json").json["groups"]
+    assert group.keys() == {"type", "error_type", "dead", "failed_attempts", "first_at", "last_at"}
+    assert (group["type"], group["error_type"], group["dead"]) == ("pay", "ConnectionError", 2)
+    assert "ConnectionError" in command("dead", "--group").out
+    assert command("dead", "--group", "--type", "welcome").out == "no attempt failed\n"
