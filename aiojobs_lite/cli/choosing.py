@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from aiojobs_lite.cli.views.plain import present
 from aiojobs_lite.durations import seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.limits import LimitKey
@@ -93,7 +94,7 @@ def time_of_option(option: str, text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         try:
-            return datetime.now(UTC) - timedelta(seconds=seconds(text, option))
+            return present() - timedelta(seconds=seconds(text, option))
         except InvalidOption:
             raise InvalidOption(option, text, f'{_TIME_HELP}, or "2026-03-01T12:00"') from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +15,7 @@ from rich.live import Live
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, look
 from aiojobs_lite.cli.screen import Screen, write_json
 from aiojobs_lite.cli.views.following import Sight, happening_as_json, picture_of, view_happening
+from aiojobs_lite.cli.views.plain import present
 from aiojobs_lite.cli.views.status import standing_as_json
 from aiojobs_lite.durations import seconds
 from aiojobs_lite.model.job import Job
@@ -101,9 +102,9 @@ async def _of_all(
 ) -> AsyncIterator[Happening]:
     wanted: dict[str, Any] = {} if job_type is None else {"type": job_type}
     newest = next((job.id for job in await opened.jobs.list(limit=1)), 0)
-    since, known = datetime.now(UTC), set[tuple[int, datetime]]()
+    since, known = present(), set[tuple[int, datetime]]()
     async for _ in _rounds(pause, last):
-        now = datetime.now(UTC)
+        now = present()
         made = [job for job in await opened.jobs.list(**wanted, limit=_MOST_AT_ONCE) if job.id > newest]
         ended = await opened.jobs.list(**wanted, completed_from=since - _OVERLAP, limit=_MOST_AT_ONCE)
         happenings: list[Happening] = [("enqueued", job.created_at, job, "") for job in made]

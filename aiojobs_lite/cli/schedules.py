@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from aiojobs_lite.cli.choosing import time_of_option
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, act, look
 from aiojobs_lite.cli.screen import emit
+from aiojobs_lite.cli.views.plain import present
 from aiojobs_lite.cli.views.schedules import (
     schedule_as_json,
     ticks_as_json,
@@ -63,7 +63,7 @@ def explain_expression(
 ) -> None:
     """Says a cron expression in words, with its next ticks and the changes of the clock; needs no database."""
     cron = CronSchedule(expression, tz, hash_id="")
-    start = datetime.now(UTC) if since is None else time_of_option("since", since)
+    start = present() if since is None else time_of_option("since", since)
     ticks = cron.upcoming(start, count)
     document = ticks_as_json(expression, tz, ticks)
     emit(document, lambda screen: view_ticks(screen, expression, tz, ticks), as_json=as_json)

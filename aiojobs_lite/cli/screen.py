@@ -88,8 +88,10 @@ def emit(document: object, view: Callable[[Screen], object], *, as_json: bool) -
 
 
 def write_json(document: object, *, is_line: bool = False) -> None:
-    """Writes a document as JSON, in ASCII: over several lines, or as one."""
+    """Writes a document as JSON, in ASCII: over several lines, or as one, which a reader gets at once."""
     sys.stdout.write(json.dumps(document, indent=None if is_line else 2) + "\n")
+    if is_line:
+        sys.stdout.flush()
 
 
 def write_problem(text: str, code: ExitCode) -> int:

@@ -86,7 +86,7 @@ def test_a_reader_that_goes_away_is_no_error(database: Path) -> None:
 
 @slow
 async def test_ctrl_c_ends_a_command_that_goes_on(database: Path) -> None:
-    async with program("-m", "aiojobs_lite", "tail", "--db", database, "--json") as child:
+    async with program("-m", "aiojobs_lite", "top", "--db", database, "--json") as child:
         await child.line("{")
         os.kill(child.pid, signal.SIGINT)
         assert await child.ended() == 130

@@ -59,4 +59,4 @@ def test_jobs_that_wait_for_their_time_are_made_due() -> None:
 def test_nothing_that_is_meant_is_a_wrong_usage(name: str) -> None:
     found = command(name, "--order", "oldest", "--yes")
     assert found.code == 2
-    assert "or a filter such as --type" in found.err
+    assert f"the ids of the jobs to {name.replace('-', ' ')}, or a filter such as --type" in found.err

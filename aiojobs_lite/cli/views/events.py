@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from aiojobs_lite.cli.screen import Screen
-from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso
+from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso, present
 from aiojobs_lite.runner.events import StoredEvent
 
 
@@ -32,7 +31,7 @@ def view_events(screen: Screen, events: Sequence[StoredEvent]) -> None:
     if not events:
         screen.line("no events")
         return
-    now = datetime.now(UTC)
+    now = present()
     rows = [(str(one.number), one.name, as_age(one.sent_at, now), one.id, one.data_json) for one in events]
     screen.table(["number", "name", "sent", "id", "data"], rows)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.cli.screen import Screen, written
-from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso, decoded_value
+from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso, decoded_value, present
 from aiojobs_lite.model.job import Attempt, Job, JobProgress
 from aiojobs_lite.model.progress import JobLog
 from aiojobs_lite.runner.steps import JobStep, ParentStep
@@ -98,7 +98,7 @@ def view_jobs(screen: Screen, jobs: Sequence[Job], behind: int | None) -> None:
     if not jobs:
         screen.line("no jobs")
         return
-    now = datetime.now(UTC)
+    now = present()
     screen.table(
         ["id", "type", "status", "attempts", "enqueued", "label", "why"],
         [

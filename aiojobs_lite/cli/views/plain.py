@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from aiojobs_lite.clock import SystemClock, to_datetime
 from aiojobs_lite.telemetry.wording import instant, span
+
+
+def present() -> datetime:
+    """This moment, UTC."""
+    return to_datetime(SystemClock().now())
 
 
 def as_iso(at: datetime | None) -> str | None:

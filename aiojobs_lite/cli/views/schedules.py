@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from aiojobs_lite.cli.screen import Screen, written
-from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso
+from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso, present
 from aiojobs_lite.model.schedule_states import ScheduleState, TickState
 from aiojobs_lite.web.schedule_words import in_words, tick_lines
 
@@ -43,7 +43,7 @@ def view_schedules(screen: Screen, found: Sequence[ScheduleState], behind: str |
     if not found:
         screen.line("no schedules")
         return
-    now = datetime.now(UTC)
+    now = present()
     rows = [
         (one.name, one.type, _state(one), as_age(one.next_tick, now),
          "" if one.last_tick is None else as_age(one.last_tick, now), one.expression, one.tz, in_words(one.expression))

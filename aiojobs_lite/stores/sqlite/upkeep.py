@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from aiojobs_lite.clock import SystemClock, to_datetime
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.named_sql import migrations
 from aiojobs_lite.stores.sqlite import schema
@@ -116,7 +116,7 @@ class SqliteUpkeep:
 
     def _put_aside(self) -> Path | None:
         """Renames the database with its log; a log that stayed would be applied to the next file of its name."""
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        stamp = to_datetime(SystemClock().now()).strftime("%Y%m%dT%H%M%S")
         former = self._path.with_name(f"{self._path.name}-before-{stamp}")
         Path(f"{self._path}-shm").unlink(missing_ok=True)
         for suffix in ("-wal", ""):
@@ -153,7 +153,8 @@ class SqliteUpkeep:
                 reader.execute("BEGIN")  # all of one moment, so that no writer makes it begin anew
                 reader.execute(self._sql["names_of_ours"]).fetchall()
                 reader.backup(writer, pages=_PAGES_A_STEP, progress=lambda _, left, all_: progress(all_ - left, all_))
-                _check_sound(writer, source)
+                if damage := _damage_of(writer):
+                    raise StoreRefused(str(source), "corrupt", f"SQLite says: {damage}. Use another copy.")
             yield
         finally:
             for suffix in ("", "-wal", "-shm"):
@@ -184,7 +185,10 @@ class SqliteUpkeep:
             raise translated(error) from error
 
 
-def _check_sound(connection: sqlite3.Connection, source: Path) -> None:
-    found = [text for (text,) in connection.execute("PRAGMA quick_check").fetchall()]
-    if found != ["ok"]:
-        raise StoreRefused(str(source), "corrupt", f"SQLite says: {found[0]}. Use another copy.")
+def _damage_of(connection: sqlite3.Connection) -> str | None:
+    """What SQLite finds wrong with a database first, or None."""
+    try:
+        ((found, *_), *_) = connection.execute("PRAGMA quick_check").fetchall()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if found == "ok" else str(found)

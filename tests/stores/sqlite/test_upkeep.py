@@ -47,7 +47,11 @@ async def test_an_older_file_is_migrated_by_order_alone(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     make_older(path)
     store = open_store(path, "full", "look")
-    with pytest.raises(StoreRefused, match=r"older\. Its tables have schema 1, this release works on .*db migrate"):
+    text = (
+        r"older\. Its tables have schema 1, this release works on \d+\. Start the application with this release, or "
+        "migrate it: `aiojobs-lite db migrate`"
+    )
+    with pytest.raises(StoreRefused, match=text):
         await store.open()
     upkeep = open_upkeep(path)
     assert [one.level for one in upkeep.examine(is_thorough=False) if one.name == "schema"] == ["warning"]
@@ -92,6 +96,22 @@ def test_a_restore_takes_no_damaged_copy_and_not_the_file_itself(path: Path, tmp
     with pytest.raises(StoreRefused, match="missing file"):
         upkeep.restore(tmp_path / "none.db", ignore)
     assert sound(path)
+
+
+def test_a_damaged_copy_is_refused_after_a_look_at_all_its_pages(path: Path, tmp_path: Path) -> None:
+    upkeep, copy = open_upkeep(path), tmp_path / "copy.db"
+    upkeep.back_up(copy, ignore)
+    with copy.open("r+b") as file:
+        file.seek(-4096, 2)
+        file.write(bytes(4096))
+    with pytest.raises(StoreRefused, match=r"corrupt\. SQLite says: .*Use another copy\."):
+        upkeep.restore(copy, ignore)
+    assert sound(path)
+
+
+def test_a_copy_is_refused_where_none_can_be_made(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused, match="It cannot be made: No such file or directory"):
+        open_upkeep(path).back_up(tmp_path / "none" / "copy.db", ignore)
 
 
 def test_a_restore_waits_for_no_program_that_has_the_file_open(path: Path, tmp_path: Path) -> None:
