@@ -35,7 +35,8 @@ def note_of_defer(found: SdkOperation, job: int) -> list[StepRan]:
     """The note of a run that such an operation is; none, if it cannot be one: the run goes on without it."""
     opts = found.opts
     if found.op == "DeferAbort":
-        return [StepRan(ids.own_name(_ABORTED, str(opts.get("target_hashed_id"))), _NULL)]
+        target = opts.get("target_hashed_id")
+        return [StepRan(ids.own_name(_ABORTED, str(target)), _NULL)] if ids.is_hash(target) else []
     given = {"function": opts.get("fn_slug"), "data": opts.get("input"), "meta": opts.get("meta") or {}}
     if not isinstance(given["function"], str) or not isinstance(given["data"], dict | None):
         _log.warning("a deferred run of job %s names no function, or no object as its data, and is left out", job)

@@ -251,7 +251,7 @@ async def test_the_end_of_a_run_beside_others_is_stored() -> None:
     assert await made("RunComplete") == [StepRan("~returned", "null")]
 
 
-@pytest.mark.parametrize("op", ["None", "DiscoveryRequest", "DeferAdd"])
+@pytest.mark.parametrize("op", ["None", "DiscoveryRequest", "DeferAdd", "DeferAbort"])
 async def test_what_says_nothing_is_nothing(op: str) -> None:
     assert await made(op) == []
 
