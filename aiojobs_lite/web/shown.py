@@ -9,6 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from markupsafe import escape as escape_html
 
+from aiojobs_lite.clock import SystemClock, to_datetime
 from aiojobs_lite.telemetry.wording import span
 from aiojobs_lite.text import escape
 
@@ -109,7 +110,7 @@ def rate(value: float | None) -> str:
 
 def now_utc() -> datetime:
     """The instant from which ages are counted, to the second."""
-    return datetime.now(UTC)
+    return to_datetime(SystemClock().now())
 
 
 def an_hour_before(at: datetime) -> datetime:
