@@ -31,7 +31,7 @@ _NULL: Final = "null"
 _log = get_log("inngest")
 
 
-def note_of_defer(found: SdkOperation, job: int) -> list[StepRan]:
+def note_of_defer(found: SdkOperation) -> list[StepRan]:
     """The note of a run that such an operation is; none, if it cannot be one: the run goes on without it."""
     opts = found.opts
     if found.op == "DeferAbort":
@@ -39,9 +39,15 @@ def note_of_defer(found: SdkOperation, job: int) -> list[StepRan]:
         return [StepRan(ids.own_name(_ABORTED, str(target)), _NULL)] if ids.is_hash(target) else []
     given = {"function": opts.get("fn_slug"), "data": opts.get("input"), "meta": opts.get("meta") or {}}
     if not isinstance(given["function"], str) or not isinstance(given["data"], dict | None):
-        _log.warning("a deferred run of job %s names no function, or no object as its data, and is left out", job)
         return []
     return [StepRan(ids.own_name(_ADDED, found.id), json.dumps(given, ensure_ascii=False))]
+
+
+def log_unfit_defers(found: Iterable[SdkOperation], job: int) -> None:
+    """Logs that operations of an answer ask for deferred runs that cannot be: one line, however many they are."""
+    unfit = sum(one.op in DEFERS and not note_of_defer(one) for one in found)
+    if unfit:
+        _log.warning("%d deferred runs of job %s name no function, or no object as their data: left out", unfit, job)
 
 
 def is_defer(name: str) -> bool:

@@ -35,7 +35,7 @@ from aiojobs_lite.inngest.call import (
     step_texts,
 )
 from aiojobs_lite.inngest.conditions import find_unfit, open_again
-from aiojobs_lite.inngest.defers import defers_text, is_defer
+from aiojobs_lite.inngest.defers import defers_text, is_defer, log_unfit_defers
 from aiojobs_lite.inngest.operations import (
     GATEWAYS,
     RETURNED_NOTE,
@@ -185,6 +185,7 @@ class HttpDriver:
     async def _made(self, found: Sequence[SdkOperation], answering: Answering) -> list[Operation]:
         """The operations of a run that an answer has; the requests of the server side by side, when the rest is fit."""
         helpers = self._settings.helpers
+        log_unfit_defers(found, answering.job)
         made: list[Operation] = []
         for one in found:
             made += await operations_of(one, answering, helpers)

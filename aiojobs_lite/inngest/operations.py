@@ -206,7 +206,7 @@ async def operations_of(found: SdkOperation, answering: Answering, helpers: Help
             case "None" | "DiscoveryRequest" | "Gateway" | "AIGateway":
                 return []
             case "DeferAdd" | "DeferAbort":
-                return note_of_defer(found, answering.job)
+                return note_of_defer(found)
     except (InvalidOption, EventError) as error:
         raise Unfit("InvalidOperation", f"{found.op} {found.shown or found.id!r}: {error}") from None
     raise Unfit("UnknownOperation", f"the operation {found.op!r} of the SDK is not known: use a newer aiojobs_lite")

@@ -41,8 +41,8 @@ def test_an_error_says_what_is_wanted() -> None:
     wrong: Any = Timed
     with pytest.raises(InvalidOption, match=r"an object, Timed\(\), not the class"):
         Jobs(middleware=[wrong])
-    methods = "an `async def around_enqueue`, `around_attempt` or `around_step`"
-    with pytest.raises(InvalidOption, match=f"an object with {methods}"):
+    methods = "with an `async def around_enqueue`, `around_attempt` or `around_step`"
+    with pytest.raises(InvalidOption, match=f"an object {methods}"):
         Jobs(middleware=[Plain()])
     with pytest.raises(InvalidOption, match="each object once"):
         Jobs(middleware=[SAME, SAME])

@@ -117,8 +117,8 @@ async def test_at_most_twenty_are_started(job_kit: JobKit, caplog: pytest.LogCap
 @pytest.mark.parametrize(
     ("opts", "words"),
     [
-        ({"fn_slug": None}, "names no function, or no object as its data, and is left out"),
-        ({"fn_slug": "a", "input": [1]}, "names no function, or no object as its data, and is left out"),
+        ({"fn_slug": None}, "name no function, or no object as their data: left out"),
+        ({"fn_slug": "a", "input": [1]}, "name no function, or no object as their data: left out"),
         ({"fn_slug": "shop-score", "meta": {"sessions": 5}}, "is left out: "),
     ],
 )

@@ -27,7 +27,7 @@ def test_whatever_a_template_shows_is_text_that_prints(value: str) -> None:
 @given(any_text())
 def test_json_is_shown_so_that_it_reads_back(value: str) -> None:
     text = shown.pretty({"a": [value]})
-    assert json.loads(text) == {"a": [value]}
+    assert json.loads(text) == json.loads(json.dumps({"a": [value]}))  # two halves of a character become one
     assert all(is_one_printed_line(line) for line in text.split("\n"))
 
 

@@ -137,7 +137,7 @@ ATTACKS: Final = {
     ),
     "signal, a number": signals('{"signal":5}', 400, "the name of the signal is missing"),
     "signal, half a character": signals('{"signal":"\\ud800"}', 404, "no run waits"),
-    "signal, 4 MB": signals(json.dumps({"signal": "x", "data": "x" * 4_000_000}), 400, "at most 262,144"),
+    "signal, 4 MB": signals(json.dumps({"signal": "x", "data": "x" * 4_000_000}), 404, "no run waits"),
     "invocation, a job type": Attack("POST", "/invoke/native", '{"x":1}', 404, "there is no function 'native'"),
     "invocation, half a character": Attack("POST", "/invoke/%ed%a0%80", "{}", 404, "there is no function"),
     "invocation, a list": invokes("[]", 400, "the body is no object"),
