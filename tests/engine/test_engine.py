@@ -23,7 +23,7 @@ from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.errors import ResultNotKept, RunnerClosed, StoreRejected
 from aiojobs_lite.model.ends import Close, Complete
-from aiojobs_lite.model.queries import FindJobs, ListOwners
+from aiojobs_lite.model.queries import FindIds, FindJobs, ListOwners
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import CancelJob, Claim
 from aiojobs_lite.telemetry.facts import (
@@ -83,7 +83,7 @@ async def orphaned(database: Path, clock: FakeClock) -> int:
 
 
 def looks_for_many(query: object) -> bool:
-    return isinstance(query, FindJobs | ListOwners)
+    return isinstance(query, FindIds | FindJobs | ListOwners)
 
 
 # A store that cannot be written for a while.

@@ -55,12 +55,14 @@ def test_what_a_message_is_about_is_given_unless_it_may_be_left_out(kind: Any) -
         "until",
         "ids",
         "metadata",
+        "keeps_time",
     }
     assert set(kind._field_defaults) <= (set(kind._fields) if kind is queries.FindJobs else left_out)
 
 
 def test_all_jobs_are_found_by_pages_unless_asked_otherwise() -> None:
-    assert queries.FindJobs() == (None,) * (len(queries.FindJobs._fields) - 1) + (100,)
+    asked = len(queries.FindJobs._fields) - 2
+    assert queries.FindJobs() == (*(None,) * asked, False, 100)  # the newest first, at most 100
 
 
 def test_writes_of_one_kind_with_other_values_differ() -> None:
