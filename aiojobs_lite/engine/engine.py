@@ -28,6 +28,7 @@ from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.joining import JoinedJobs
 from aiojobs_lite.engine.lane_check import LaneCheck
+from aiojobs_lite.engine.left_schedules import LeftSchedules
 from aiojobs_lite.engine.lifecycle import Lifecycle
 from aiojobs_lite.engine.listeners import Listeners
 from aiojobs_lite.engine.long_attempts import LongAttempts
@@ -121,7 +122,7 @@ class Engine:
         self.watchers.connect(commits=committer)
         self.listeners.connect(commits=committer, changes=watcher)
         reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
-        self._maintenance = _maintenance(store, clock, committer, settings)
+        self._maintenance = self._maintains(settings)
         deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)
         recorder, figures = self._recorder(watcher, deaths, reports)
         self._executor = Executor(
@@ -270,6 +271,15 @@ class Engine:
             bus=self.bus, metrics=self._metrics,
         )  # fmt: skip
 
+    def _maintains(self, settings: Settings) -> Maintenance:
+        left = LeftSchedules(
+            store=self._store, commits=self.commits, bus=self.bus, identity=self.identity, registry=self.registry
+        )
+        retention = Retention(settings.keep_completed, settings.keep_dead, settings.keep_events)
+        return Maintenance(
+            store=self._store, clock=self._clock, commits=self.commits, retention=retention, look_at_ends=left.look
+        )
+
     def _changes_of(self, parts: Parts, deps: Resources) -> TypeChanges:
         return TypeChanges(
             store=self._store, bus=self.bus, registry=self.registry, identity=self.identity, deps=deps, parts=parts
@@ -349,11 +359,6 @@ def _connect(
     committer.connect(cascades=cascades)
     dispatcher.connect(commits=committer, attempts=executor, expiries=expiries)
     watcher.connect(attempts=executor, ticker=ticker)
-
-
-def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:
-    retention = Retention(settings.keep_completed, settings.keep_dead, settings.keep_events)
-    return Maintenance(store=store, clock=clock, commits=commits, retention=retention)
 
 
 def _retrieve_error(task: asyncio.Task[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ from aiojobs_lite.model.batches import AbandonBatches, ListBatchOwners
 from aiojobs_lite.model.documents import PruneDocuments
 from aiojobs_lite.model.events import PruneEvents
 from aiojobs_lite.model.figures import KEPT_HOURS, PruneFigures
-from aiojobs_lite.model.runners import EndRunners
+from aiojobs_lite.model.runners import EndRunners, RunnerInfo
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
 
@@ -45,13 +45,18 @@ class Maintenance:
         clock: The time.
         commits: Makes the prunes durable.
         retention: How long finished jobs and events are kept.
+        look_at_ends: Is awaited with all runners that are stored, and the ids of dead ones, at each look at them.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, commits: Commits, retention: Retention) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, commits: Commits, retention: Retention,
+        look_at_ends: Callable[[Sequence[RunnerInfo], Collection[str]], Awaitable[None]],
+    ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._commits = commits
         self._retention = retention
+        self._look_at_ends = look_at_ends
 
     async def run(self) -> None:
         """Prunes and maintains, until it is cancelled."""
@@ -74,6 +79,7 @@ class Maintenance:
         ends = [to_micros(runner.ended_at) for runner in runners if runner.ended_at is not None]
         if dead or any(ended < forgets_before for ended in ends):
             await self._commits.write(EndRunners(dead, forgets_before))
+        await self._look_at_ends(runners, found)
 
     async def _abandon_batches(self, dead: Collection[str]) -> None:
         """Abandons the batches whose blocks ended with their runner."""

@@ -27,7 +27,7 @@ class ScheduleRow(NamedTuple):
         paused_since: Since when it is paused, or None.
         paused_by: The person or program that paused it, or None.
         created_at: When a stored one was made.
-        updated_at: When a stored one was put last.
+        updated_at: When a stored one was put last; when a declared one was stopped, see `StopSchedules`.
         moved_at: When the next tick of a stored one was written: the later of what the clock showed then, and what it
             showed when the tick was worked out.
     """
@@ -75,6 +75,18 @@ class ListSchedules(NamedTuple):
     limit: int = 100
 
     def answer(self) -> list[ScheduleRow]:
+        """See `Query`."""
+        unanswered()
+
+
+class FindLeft(NamedTuple):
+    """Declared schedules that are not among these names, and are not stopped. Answer: their names, sorted. It costs all
+    schedules.
+    """
+
+    known: tuple[str, ...]
+
+    def answer(self) -> list[str]:
         """See `Query`."""
         unanswered()
 

@@ -38,10 +38,12 @@ class ScheduleState:
         type: The type of its jobs.
         expression: The cron expression, as it was put.
         tz: The time zone in which it is read.
-        next_tick: When it fires next, UTC; of one that is paused, the first tick that it has not dealt with.
+        next_tick: When it fires next, UTC; of one that is paused or has left the code, the first tick that it has not
+            dealt with.
         last_tick: The latest tick that made a job, UTC; None: none has.
         latest_job: The id of the job that it made last, by a tick or by `run_now`, or None.
-        is_declared: Whether code declares it; all but the times, the latest job and the pause is there then.
+        is_declared: Whether code declares it; all but the times, the latest job and the pause is there then. Code that
+            does not run now counts, until `left_at` says otherwise.
         payload_json: The arguments of its jobs as a JSON object, their version, and the names of those that are secret,
             with `REDACTED` in place of their values; None: of a declared one.
         options: The options of their enqueues, as plain JSON values.
@@ -51,6 +53,8 @@ class ScheduleState:
         paused_by: The person or program that paused it, or None.
         created_at: When it was made, UTC; None: of a declared one.
         updated_at: When it was put last, UTC; None: of a declared one.
+        left_at: When a runner saw that no code of a live runner declares it any more, UTC: it makes no jobs, until code
+            declares it again. None: code declares it, or it was made at run time.
         ticks: The latest ticks that were dealt with in the last two days, the latest first; filled by `get` only.
     """
 
@@ -70,6 +74,7 @@ class ScheduleState:
     paused_by: str | None
     created_at: datetime | None
     updated_at: datetime | None
+    left_at: datetime | None = None
     ticks: tuple[TickState, ...] = field(default=(), compare=False)
 
     @property
@@ -91,7 +96,7 @@ def state_of_schedule(row: ScheduleRow, ticks: Sequence[TickRow] = ()) -> Schedu
         next_tick=to_datetime(row.next_tick),
         last_tick=_instant(row.last_tick),
         latest_job=row.latest_job,
-        is_declared=row.job_type is None,
+        is_declared=row.job_type is None and row.updated_at is None,
         payload_json=None if row.payload is None else str(redacted(row.payload)),
         options=_shown(row.options),
         catch_up=row.catch_up,
@@ -99,7 +104,8 @@ def state_of_schedule(row: ScheduleRow, ticks: Sequence[TickRow] = ()) -> Schedu
         paused_since=_instant(row.paused_since),
         paused_by=row.paused_by,
         created_at=_instant(row.created_at),
-        updated_at=_instant(row.updated_at),
+        updated_at=None if row.job_type is None else _instant(row.updated_at),
+        left_at=_instant(row.updated_at) if row.job_type is None else None,
         ticks=tuple([TickState(to_datetime(one.tick), one.job_id, one.status) for one in ticks]),
     )
 

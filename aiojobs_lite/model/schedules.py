@@ -12,6 +12,7 @@ from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 ABANDONED_AFTER_US: Final = 60_000_000  # that a stored next tick is overdue
+RESTARTED_WITHIN_US: Final = 3_600_000_000  # that the code of a schedule is back, and its ticks meanwhile were missed
 
 
 class ScheduleAnswer(NamedTuple):
@@ -24,7 +25,8 @@ class ScheduleAnswer(NamedTuple):
 
 class SetSchedule(NamedTuple):
     """Stores a declared schedule. An unchanged expression keeps the stored next tick. If a stored schedule has its name
-    nothing is done, and the answer says that it `is_taken`.
+    nothing is done, and the answer says that it `is_taken`. One that was stopped goes on; if that was more than
+    `RESTARTED_WITHIN_US` ago, it is as a new one.
     """
 
     name: str
@@ -33,6 +35,26 @@ class SetSchedule(NamedTuple):
     next_tick: int
 
     def answer(self) -> ScheduleAnswer:
+        """See `Write`."""
+        unanswered()
+
+
+class StopSchedules(NamedTuple):
+    """Notes which declared schedules have left the code, unless another runner has registered a type of their name: one
+    of which no end is noted, and that is not among the dead ones. Those that are stopped already stay as they are; one
+    that fires goes on. Answer: the names of those that were stopped now, sorted.
+
+    Attributes:
+        names: Of the schedules that the code of this runner does not declare.
+        owner: The id of this runner.
+        dead: Runners that are dead, whether or not that is noted.
+    """
+
+    names: tuple[str, ...]
+    owner: str
+    dead: tuple[str, ...]
+
+    def answer(self) -> tuple[str, ...]:
         """See `Write`."""
         unanswered()
 

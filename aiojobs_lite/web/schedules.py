@@ -36,7 +36,7 @@ def schedule_line(schedule: ScheduleState, now: datetime) -> dict[str, Any]:
     """A schedule with its words and its next ticks."""
     try:
         cron = CronSchedule(schedule.expression, schedule.tz, hash_id=schedule.name)
-        ticks = tick_lines(cron.upcoming(now, TICKS_AHEAD), schedule.tz)
+        ticks = [] if schedule.left_at else tick_lines(cron.upcoming(now, TICKS_AHEAD), schedule.tz)
     except AiojobsError:  # another release may read expressions that this one does not
         ticks = []
     return {"schedule": schedule, "words": in_words(schedule.expression), "ticks": ticks}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from aiojobs_lite.engine.maintenance import Maintenance, Retention
 from aiojobs_lite.model.documents import PruneDocuments
 from aiojobs_lite.model.events import PruneEvents
 from aiojobs_lite.model.figures import PruneFigures
+from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.testing.clock import FakeClock
@@ -45,6 +46,7 @@ class World:
     figure_prunes: list[PruneFigures] = field(default_factory=list)
     figures_pruned: list[int] = field(default_factory=list)
     maintained_at: list[int] = field(default_factory=list)
+    looks: list[tuple[int, list[str]]] = field(default_factory=list)
     is_full: bool = False
     tries: int = 0
 
@@ -54,7 +56,11 @@ class World:
             clock=self.clock,
             commits=self,  # type: ignore[arg-type]  # the same
             retention=Retention(3600.0, 7200.0, 9000.0),
+            look_at_ends=self.look,
         )
+
+    async def look(self, runners: Sequence[RunnerInfo], dead: Collection[str]) -> None:
+        self.looks.append((len(runners), sorted(dead)))
 
     @property
     def owners(self) -> World:

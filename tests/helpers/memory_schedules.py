@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
 from aiojobs_lite.model.schedule_rows import (
     DueSchedules,
+    FindLeft,
     GetSchedule,
     ListMovedAhead,
     ListSchedules,
@@ -19,6 +20,7 @@ from aiojobs_lite.model.schedule_rows import (
 )
 from aiojobs_lite.model.schedules import (
     ABANDONED_AFTER_US,
+    RESTARTED_WITHIN_US,
     DeleteSchedule,
     FireTick,
     MoveTickBack,
@@ -28,6 +30,7 @@ from aiojobs_lite.model.schedules import (
     RunSchedule,
     ScheduleAnswer,
     SetSchedule,
+    StopSchedules,
     TickAnswer,
 )
 from aiojobs_lite.model.writes import Inserted
@@ -46,10 +49,27 @@ def set_schedule(phases: MemoryPhases, write: SetSchedule) -> ScheduleAnswer:
         return ScheduleAnswer(write.next_tick)
     if stored.revision is not None:
         return ScheduleAnswer(stored.next_tick, is_taken=True)
+    if stored.updated_at is not None and phases.now - stored.updated_at > RESTARTED_WITHIN_US:
+        schedules[write.name] = stored._replace(**write._asdict(), updated_at=None)
+        return ScheduleAnswer(write.next_tick)
+    schedules[write.name] = stored = stored._replace(updated_at=None)
     if stored[1:3] == write[1:3]:
         return ScheduleAnswer(stored.next_tick)
     schedules[write.name] = stored._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
     return ScheduleAnswer(write.next_tick, (stored.expression, stored.tz, stored.next_tick))
+
+
+def stop_schedules(phases: MemoryPhases, write: StopSchedules) -> tuple[str, ...]:
+    """See `StopSchedules`."""
+    others = [one for one in phases.rows.runners.values() if one.ended_at is None and one.id not in write.dead]
+    registered = {name for one in others if one.id != write.owner for name in one.types}
+    stopped = []
+    for name in sorted(set(write.names) - registered):
+        stored = phases.rows.schedules.get(name)
+        if stored is not None and stored.revision is None and stored.updated_at is None:
+            phases.rows.schedules[name] = stored._replace(updated_at=phases.now)
+            stopped.append(name)
+    return tuple(stopped)
 
 
 def put_schedule(phases: MemoryPhases, write: PutSchedule) -> PlacedSchedule:
@@ -104,6 +124,8 @@ def fire_tick(phases: MemoryPhases, write: FireTick) -> TickAnswer:
             schedule = schedule._replace(moved_at=max(phases.now, write.worked_out_at))
         next_tick = max(schedule.next_tick, write.next_tick) if is_its_rule else write.next_tick
         schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=next_tick)
+        if write.revision is None:
+            schedule = schedule._replace(updated_at=None)
     schedules[write.schedule] = schedule
     if (write.schedule, write.tick) in phases.rows.ticks:
         return TickAnswer("duplicate")
@@ -157,6 +179,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     PutSchedule: put_schedule,
     RunSchedule: run_schedule,
     SetSchedule: set_schedule,
+    StopSchedules: stop_schedules,
 }
 """The writes about schedules."""
 
@@ -165,6 +188,12 @@ def list_schedules(rows: Rows, query: ListSchedules) -> list[ScheduleRow]:
     """See `ListSchedules`."""
     names = sorted(name for name in rows.schedules if name.startswith(query.prefix) and name > (query.after or ""))
     return [rows.schedules[name] for name in names[: query.limit]]
+
+
+def find_left(rows: Rows, query: FindLeft) -> list[str]:
+    """See `FindLeft`."""
+    declared = [row.name for row in rows.schedules.values() if row.revision is None and row.updated_at is None]
+    return sorted({*declared} - {*query.known})
 
 
 def due_schedules(rows: Rows, query: DueSchedules) -> list[ScheduleRow]:
@@ -199,6 +228,7 @@ def _firing(rows: Rows, types: tuple[str, ...]) -> list[ScheduleRow]:
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     DueSchedules: due_schedules,
+    FindLeft: find_left,
     GetSchedule: lambda rows, query: rows.schedules.get(query.name),
     ListMovedAhead: list_moved_ahead,
     ListSchedules: list_schedules,

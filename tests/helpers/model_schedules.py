@@ -16,6 +16,7 @@ from aiojobs_lite.model.schedules import (
     PutSchedule,
     RunSchedule,
     SetSchedule,
+    StopSchedules,
 )
 from aiojobs_lite.model.writes import Write
 from tests.helpers.model_draws import Step, expressions, some, steps
@@ -42,6 +43,10 @@ class ScheduleRules(RuleBasedStateMachine):
     @rule(name=_names, expression=expressions, later=some, step=steps)
     def set_schedule(self, name: str, expression: str, later: int, step: Step) -> None:
         self.put(SetSchedule(name, expression, "UTC", self.now + later), step)
+
+    @rule(names=st.lists(_names, unique=True), step=steps)
+    def stop_schedules(self, names: list[str], step: Step) -> None:
+        self.put(StopSchedules(tuple(names), "other", ()), step)
 
     @rule(name=_names, expression=expressions, later=some, revision=st.integers(1, 2), ahead=_ahead, step=steps)
     def put_schedule(self, name: str, expression: str, later: int, revision: int, ahead: int, step: Step) -> None:

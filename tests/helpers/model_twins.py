@@ -15,7 +15,7 @@ from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Outcome, Status
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import FindJobs, GetJob, Query
-from aiojobs_lite.model.schedule_rows import DueSchedules, ListSchedules, LookAtTicks
+from aiojobs_lite.model.schedule_rows import DueSchedules, FindLeft, ListSchedules, LookAtTicks
 from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
@@ -282,6 +282,7 @@ class Twins:
                 self._ask(ALL, view)
                 self._ask(ListSchedules(), view)
                 self._ask(DueSchedules(("c",), self.now, 9), view)
+                self._ask(FindLeft(("s",)), view)
                 self._ask(LookAtTicks(("c",), self.now, ("s", "t")), view)
                 for batch in self.model.database.rows.batches.rows:
                     self._ask(GetBatch(batch), view)

@@ -30,6 +30,7 @@ from aiojobs_lite.model.schedules import (
     PutSchedule,
     RunSchedule,
     SetSchedule,
+    StopSchedules,
 )
 from aiojobs_lite.model.steps import NewRan, NewStep, SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import (
@@ -265,6 +266,9 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     SetSchedule: lambda write: f"schedule {write.name} as {write.expression!r}, next {_at(write.next_tick)}",
     PutSchedule: lambda write: (
         f"put schedule {write.name} as {write.expression!r} of {write.revision}, next {_at(write.next_tick)}"
+    ),
+    StopSchedules: lambda write: (
+        f"{' '.join(write.names)} left the code of {write.owner}, while {' '.join(write.dead)} are dead"
     ),
     DeleteSchedule: lambda write: f"delete schedule {write.name}",
     PauseSchedule: lambda write: f"{'pause' if write.paused else 'resume'} schedule {write.name}",

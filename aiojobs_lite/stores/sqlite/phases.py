@@ -27,6 +27,7 @@ from aiojobs_lite.model.schedules import (
     PutSchedule,
     RunSchedule,
     SetSchedule,
+    StopSchedules,
 )
 from aiojobs_lite.model.steps import SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import (
@@ -120,6 +121,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     RunSchedule: schedules.run_schedule,
     SetSchedule: schedules.set_schedule,
     StartChild: children.start_child,
+    StopSchedules: schedules.stop_schedules,
 }
 """Every write that is neither an end, an insert, a claim nor a save of steps."""
 

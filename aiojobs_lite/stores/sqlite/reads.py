@@ -41,6 +41,7 @@ from aiojobs_lite.model.queries import (
 from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.model.schedule_rows import (
     DueSchedules,
+    FindLeft,
     GetSchedule,
     ListMovedAhead,
     ListSchedules,
@@ -69,6 +70,7 @@ from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
 from aiojobs_lite.stores.sqlite.schedules import (
     due_schedules,
+    find_left,
     get_schedule,
     list_moved_ahead,
     list_schedules,
@@ -156,6 +158,7 @@ def get_database_id(connection: sqlite3.Connection, sql: Sql, _query: GetDatabas
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     CountProcessing: count_processing,
     DueSchedules: due_schedules,
+    FindLeft: find_left,
     FindBatchOf: find_batch_of,
     FindCancelled: find_cancelled,
     FindEvents: find_events,

@@ -10,6 +10,7 @@ from aiojobs_lite.model.admission import Admit, Candidate, Refused
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.schedule_rows import (
     DueSchedules,
+    FindLeft,
     GetSchedule,
     ListMovedAhead,
     ListSchedules,
@@ -21,6 +22,7 @@ from aiojobs_lite.model.schedule_rows import (
 )
 from aiojobs_lite.model.schedules import (
     ABANDONED_AFTER_US,
+    RESTARTED_WITHIN_US,
     DeleteSchedule,
     FireTick,
     MoveTickBack,
@@ -30,6 +32,7 @@ from aiojobs_lite.model.schedules import (
     RunSchedule,
     ScheduleAnswer,
     SetSchedule,
+    StopSchedules,
     TickAnswer,
 )
 from aiojobs_lite.model.writes import Inserted
@@ -45,13 +48,24 @@ def set_schedule(transaction: Transaction, write: SetSchedule) -> ScheduleAnswer
     if stored is None:
         transaction.run("set_schedule", write._asdict())
         return ScheduleAnswer(write.next_tick)
-    expression, tz, next_tick, revision, _ = stored
+    expression, tz, next_tick, revision, _, stopped_at = stored
     if revision is not None:
         return ScheduleAnswer(next_tick, is_taken=True)
-    transaction.run("set_schedule", write._asdict())
-    if (expression, tz) != (write.expression, write.tz):
-        return ScheduleAnswer(write.next_tick, (expression, tz, next_tick))
+    is_new = stopped_at is not None and stopped_at < transaction.now - RESTARTED_WITHIN_US
+    if is_new or (expression, tz) != (write.expression, write.tz):
+        transaction.run("set_schedule", write._asdict())
+        return ScheduleAnswer(write.next_tick, None if is_new else (expression, tz, next_tick))
+    if stopped_at is not None:
+        transaction.run("go_on", (write.name,))
     return ScheduleAnswer(next_tick)
+
+
+def stop_schedules(transaction: Transaction, write: StopSchedules) -> tuple[str, ...]:
+    """See `StopSchedules`."""
+    rows = transaction.run("types_of_runners", (write.owner,)).fetchall()
+    others = [json.loads(types) for runner, types in rows if runner not in {write.owner, *write.dead}]
+    left = sorted({*write.names}.difference(*others))
+    return tuple([name for name in left if transaction.run("stop_schedule", (transaction.now, name)).rowcount])
 
 
 def put_schedule(transaction: Transaction, write: PutSchedule) -> PlacedSchedule:
@@ -150,6 +164,11 @@ def list_schedules(connection: sqlite3.Connection, sql: Sql, query: ListSchedule
     """See `ListSchedules`."""
     page = {"first": query.prefix, "after": query.after or "", "end": end_of_prefix(query.prefix), "limit": query.limit}
     return _rows(connection.execute(sql["schedules_of_page"], page).fetchall())
+
+
+def find_left(connection: sqlite3.Connection, sql: Sql, query: FindLeft) -> list[str]:
+    """See `FindLeft`."""
+    return [name for (name,) in connection.execute(sql["left_schedules"], (json.dumps(query.known),)).fetchall()]
 
 
 def due_schedules(connection: sqlite3.Connection, sql: Sql, query: DueSchedules) -> list[ScheduleRow]:

@@ -1,13 +1,38 @@
 -- Cron. {schedule} are the columns of `ScheduleRow`.
 
 -- name: set_schedule
--- Stores a declared schedule; only a changed expression or time zone moves its next tick.
+-- Stores a declared schedule that is new, or has another expression or time zone than the stored one.
 INSERT INTO aiojobs_schedules (name, expression, tz, next_tick)
 VALUES (:name, :expression, :tz, :next_tick)
 ON CONFLICT (name) DO UPDATE
-SET expression = excluded.expression, tz = excluded.tz, next_tick = excluded.next_tick
-WHERE expression <> excluded.expression
-    OR tz <> excluded.tz;
+SET expression = excluded.expression, tz = excluded.tz, next_tick = excluded.next_tick, updated_at = NULL;
+
+-- name: go_on
+-- A declared schedule that was stopped is declared again.
+UPDATE aiojobs_schedules
+SET updated_at = NULL
+WHERE name = ?
+    AND updated_at IS NOT NULL;
+
+-- name: stop_schedule
+-- A declared schedule that no code declares any more.
+UPDATE aiojobs_schedules
+SET updated_at = ?
+WHERE name = ?
+    AND revision IS NULL
+    AND updated_at IS NULL;
+
+-- name: left_schedules
+-- Declared schedules that are not among these names, and are not stopped.
+SELECT name
+FROM aiojobs_schedules
+WHERE revision IS NULL
+    AND updated_at IS NULL
+    AND name NOT IN (
+        SELECT value
+        FROM json_each(?)
+    )
+ORDER BY name;
 
 -- name: put_schedule
 -- Makes a stored schedule or replaces one; only a changed expression or time zone moves its next tick.
@@ -47,7 +72,7 @@ WHERE name = ?;
 
 -- name: stored_schedule
 -- A schedule as it is stored.
-SELECT expression, tz, next_tick, revision, paused_since
+SELECT expression, tz, next_tick, revision, paused_since, updated_at
 FROM aiojobs_schedules
 WHERE name = ?;
 
@@ -89,7 +114,8 @@ SET
     next_tick = iif(expression = :expression AND tz = :tz, max(next_tick, :next_tick), :next_tick),
     expression = :expression,
     tz = :tz,
-    moved_at = CASE WHEN revision IS NOT NULL THEN iif(next_tick < :next_tick, max(:now, :worked_out_at), moved_at) END
+    moved_at = CASE WHEN revision IS NOT NULL THEN iif(next_tick < :next_tick, max(:now, :worked_out_at), moved_at) END,
+    updated_at = iif(revision IS NULL, NULL, updated_at)
 WHERE name = :name
     AND (expression = :expression AND tz = :tz OR next_tick < :abandoned_before);
 

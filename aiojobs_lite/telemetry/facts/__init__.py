@@ -36,6 +36,7 @@ one file for each group.
 | `EndRefused` | error | an attempt ended that this runner no longer owns |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
+| `SchedulesLeft` | warning | schedules make no jobs, because no code of a live runner declares them any more |
 | `OwnerRescued`, `JobsMovedBack` | warning | jobs of a dead runner, or of a clock that was ahead, were given back |
 | `RunnerStarted` | info | the runner works; on which database, with which types and schedules |
 | `DrainStarted`, `DrainFinished` | info | the runner stops; what was interrupted |
@@ -93,7 +94,7 @@ from aiojobs_lite.telemetry.facts.steps import (
     StepsSkipped,
     SuspensionSwallowed,
 )
-from aiojobs_lite.telemetry.facts.ticks import TickFired, TickSkipped
+from aiojobs_lite.telemetry.facts.ticks import SchedulesLeft, TickFired, TickSkipped
 from aiojobs_lite.telemetry.facts.types import PayloadsUnfit, TypePaused, TypeResumed, TypesUnclaimed
 
 __all__ = [
@@ -132,6 +133,7 @@ __all__ = [
     "ResultNotStored",
     "RetryRequested",
     "RunnerStarted",
+    "SchedulesLeft",
     "StepCompleted",
     "StepGivenUp",
     "StepRetried",

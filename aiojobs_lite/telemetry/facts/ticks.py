@@ -43,3 +43,18 @@ class TickSkipped(Fact):
 
     def _words(self) -> dict[str, str]:
         return skipped_words(self.tick, self.reason, self.ticks)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulesLeft(Fact):
+    """Schedules that code declared make no jobs any more: no code of a live runner declares them. Reported once,
+    by the runner that finds it at its start, or when another one has ended. `schedules`: the names.
+    """
+
+    level = logging.WARNING
+    part = "cron"
+    text = (
+        "left: no code of a live runner declares these schedules any more, and they make no jobs until it does: "
+        "{schedules}. Take out of the database what is not to come back, by `runner.schedules.delete(name)`"
+    )
+    schedules: str

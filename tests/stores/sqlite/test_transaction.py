@@ -30,7 +30,14 @@ from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner, SetRunnerTypes
-from aiojobs_lite.model.schedules import DeleteSchedule, MoveTickBack, PauseSchedule, RunSchedule, SetSchedule
+from aiojobs_lite.model.schedules import (
+    DeleteSchedule,
+    MoveTickBack,
+    PauseSchedule,
+    RunSchedule,
+    SetSchedule,
+    StopSchedules,
+)
 from aiojobs_lite.model.writes import (
     CancelJob,
     DeleteJob,
@@ -126,13 +133,14 @@ _OF_RUNNERS = (
     MarkDraining("r"),
     EndRunners(("r",), NOW),
 )
-_SCHEDULES_MADE = (at(0), True, False), ("fired", 18), (19, True), True, True
+_SCHEDULES_MADE = (at(0), True, False), ("fired", 18), (19, True), True, (), True
 
 
 def _of_stored_schedules() -> list[Write[Any]]:
     run = RunSchedule("r", Candidate(new("b")))
     back = MoveTickBack("s", "* * * * *", "UTC", at(30), NOW)
-    return [back, put(), tick(), run, PauseSchedule("r", paused=True), DeleteSchedule("r")]
+    stop = StopSchedules(("r",), "r", ())
+    return [back, put(), tick(), run, PauseSchedule("r", paused=True), stop, DeleteSchedule("r")]
 
 
 def _everything_at_once(
@@ -205,12 +213,12 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
     assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
     assert (made_anew := applied.answers.pop(11)) == RedrivenAsNew(Redriven(Status.CANCELLED), made_anew.id)
-    assert [applied.answers[0], *applied.answers[2:38]] == [
+    assert [applied.answers[0], *applied.answers[2:39]] == [
         Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING,
         Redriven(Status.DEAD), Status.CANCELLED, 1, True, *[None] * 4, 1, True, 1, None, (at(60), None, False), (),
         True, True, MovedBack(1, 99_000_000), 0, 8, True, *_SCHEDULES_MADE, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
-    assert [made.is_new for made in applied.answers[38].inserted] == [True, True]
+    assert [made.is_new for made in applied.answers[39].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
