@@ -104,13 +104,13 @@ async def handler() -> None: ...
 
 @pytest.mark.parametrize("wrong", [None, handler, job(handler)])
 def test_only_a_job_type_with_minutes_is_monitored(wrong: Any) -> None:
-    with pytest.raises(InvalidOption, match="a job type of @runner.cron with five fields: Sentry has no seconds"):
+    with pytest.raises(InvalidOption, match=r"a job type of @runner\.cron with five fields: Sentry has no seconds"):
         SentryJobs().monitor(wrong)
 
 
 def test_a_schedule_with_seconds_is_refused() -> None:
     runner = JobRunner(":memory:")
-    with pytest.raises(InvalidOption, match="a job type of @runner.cron with five fields: Sentry has no seconds"):
+    with pytest.raises(InvalidOption, match=r"a job type of @runner\.cron with five fields: Sentry has no seconds"):
         SentryJobs().monitor(runner.cron("*/5 * * * * *")(handler))
 
 

@@ -22,6 +22,7 @@ from aiojobs_lite.model.batches import (
     OpenBatch,
 )
 from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
+from aiojobs_lite.model.edits import Edited, EditJob
 from aiojobs_lite.model.events import DeliverEvents, Listener, PlaceHeld, PruneEvents, SetListeners
 from aiojobs_lite.model.figures import AddFigures, EndFigures, PruneFigures
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome, Status
@@ -177,6 +178,7 @@ def _everything_at_once(
                 *_of_stored_schedules(),
                 *_of_features(later, dead, jobs[4]),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
+                EditJob(dead_too, '{"x": 1}', '{"x":2}', None, None),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
         ),
@@ -220,7 +222,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     ]  # fmt: skip
     assert [made.is_new for made in applied.answers[39].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
-    assert len(applied.answers[-1].jobs) == 4
+    assert (applied.answers[-2], len(applied.answers[-1].jobs)) == (Edited(Status.PENDING), 4)
     assert shown(store) == await counted(store)
     with connected(database) as other:
         ticks = "SELECT count(*) FROM aiojobs_ticks"
