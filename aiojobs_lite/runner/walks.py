@@ -15,7 +15,7 @@ from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
 PAGE_S: Final = 0.04  # that the questions of a page take together, or but for the last one
 QUESTION_S: Final = 0.01  # that one question is to take: others wait for the same connection
 FIRST_LOOKS: Final = 1_000  # jobs
-_STEP: Final = 4  # a question looks at most at so many times as many jobs as the one before, or at least at such a part
+_STEP: Final = 4  # times as many jobs, or so small a part of them, as the question before has looked at
 _SHORTEST_S: Final = 1e-6
 _LOOKS_AT_ONCE: Final = 1_000_000
 _IDS_AT_ONCE: Final = 1_000  # of a selection by ids
