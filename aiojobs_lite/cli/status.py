@@ -73,6 +73,7 @@ def list_dead_jobs(
     job_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only jobs of this type.")] = None,
     since: Since = "1d",
     limit: Annotated[int, typer.Option(help="At most so many.")] = 20,
+    after: Annotated[int | None, typer.Option(metavar="ID", help="Those behind this job.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Lists the dead jobs, the newest first; with --group by what error they died of."""
@@ -80,9 +81,9 @@ def list_dead_jobs(
         errors = look(db, lambda opened: opened.figures.errors(job_type, since=since, limit=limit))
         emit(errors_as_json(errors), lambda screen: view_errors(screen, errors), as_json=as_json)
         return
-    jobs = look(db, lambda opened: opened.jobs.list(status="dead", type=job_type, limit=limit))
-    document = {"jobs": [job_as_json(job) for job in jobs]}
-    emit(document, lambda screen: view_jobs(screen, jobs, None), as_json=as_json)
+    jobs = look(db, lambda opened: opened.jobs.list(status="dead", type=job_type, limit=limit, after=after))
+    document = {"jobs": [job_as_json(job) for job in jobs], "next": jobs.next}
+    emit(document, lambda screen: view_jobs(screen, jobs, jobs.next), as_json=as_json)
 
 
 async def _read(opened: OpenedDatabase, since: str) -> tuple[DatabaseFigures, tuple[TypeFigures, ...]]:

@@ -14,7 +14,9 @@ from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
 
 PAGE_S: Final = 0.04  # that the questions of a page take together, or but for the last one
 QUESTION_S: Final = 0.01  # that one question is to take: others wait for the same connection
-FIRST_LOOKS: Final = 5_000  # jobs
+FIRST_LOOKS: Final = 1_000  # jobs
+_STEP: Final = 4  # times as many jobs, or so small a part of them, as the question before has looked at
+_SHORTEST_S: Final = 1e-6
 _LOOKS_AT_ONCE: Final = 1_000_000
 _IDS_AT_ONCE: Final = 1_000  # of a selection by ids
 
@@ -38,7 +40,7 @@ class JobPage(list[Job]):
 class JobWalk:
     """The ids of the jobs of a question, some at a time, in its order.
 
-    How many jobs a question looks at grows while it is answered quickly.
+    How many jobs a question looks at follows how long the one before took.
 
     Args:
         engine: Has the jobs.
@@ -67,10 +69,8 @@ class JobWalk:
         started = time.monotonic()
         page = await self._engine.ask(FindIds(self._query._replace(limit=limit), self._looks))
         took = time.monotonic() - started
-        if took < QUESTION_S:
-            self._looks = min(4 * self._looks, _LOOKS_AT_ONCE)
-        elif took > 2 * QUESTION_S:
-            self._looks = max(self._looks // 4, 1)
+        times = max(1 / _STEP, min(_STEP, QUESTION_S / max(took, _SHORTEST_S)))
+        self._looks = min(max(round(self._looks * times), 1), _LOOKS_AT_ONCE)
         if page.next is not None:
             self.next, self._query = page.next, behind(self._query, page.next)
         else:

@@ -144,9 +144,9 @@ class Moves:
                     break
                 raise
             found += page
-            if len(page) < _PAGE:
+            if page.next is None:
                 return found
-            after = page[-1].id
+            after = page.next
         return []
 
     async def _not_finished(self, problem: str) -> JobsNotFinished:

@@ -57,7 +57,7 @@ async def show_lanes(site: Site, asked: Asked) -> Response:
     lines = [line for line in lanes_of(waiting, running, limits) if wanted in {"", line.limit}]
     return await site.show(
         asked, "lanes.html", lines=lines[:_MOST_LANES], limits=sorted({one.name for one in limits}), wanted=wanted,
-        is_sample=len(waiting) == JOBS_LOOKED_AT, looked_at=JOBS_LOOKED_AT, notice=await notice_of(site, asked),
+        is_sample=waiting.next is not None, looked_at=JOBS_LOOKED_AT, notice=await notice_of(site, asked),
     )  # fmt: skip
 
 

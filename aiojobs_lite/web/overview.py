@@ -29,12 +29,12 @@ async def show_overview(site: Site, asked: Asked) -> Response:
     runner, now = site.runner, shown.now_utc()
     standing, hours = await runner.figures.now(), await runner.figures.hours()
     total = [(name, status.value, standing.total(status)) for name, status in _FIGURES]
-    dead = await runner.jobs.list(status="dead", limit=MOST_DEAD_LOOKED_AT) if standing.total(Status.DEAD) else []
+    dead = await runner.jobs.list(status="dead", limit=MOST_DEAD_LOOKED_AT)
     schedules = await runner.schedules.list(limit=_SCHEDULES)
     return await site.show(
         asked, "overview.html", figures=total, hours=_hours_view(hours), runners=(await runner.runners())[:_RUNNERS],
         problems=problems_of(runner.stats(), standing, await runner.limits.list(), schedules),
-        dead=dead_groups(dead, shown.an_hour_before(now)), is_sample=len(dead) == MOST_DEAD_LOOKED_AT,
+        dead=dead_groups(dead, shown.an_hour_before(now)), is_sample=dead.next is not None,
         notice=await notice_of(site, asked),
     )  # fmt: skip
 

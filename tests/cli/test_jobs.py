@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aiojobs_lite.runner import walks
 from tests.helpers.command import command
 
 KEYS = {
@@ -49,6 +50,16 @@ def test_filters_choose_jobs(options: list[str], ids: list[int]) -> None:
 @pytest.mark.usefixtures("database")
 def test_no_jobs_are_no_error() -> None:
     assert command("list", "--created-to", "2020-01-01") == (0, "no jobs\n", "")
+
+
+@pytest.mark.usefixtures("database")
+def test_an_empty_page_before_the_end_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walks, "PAGE_S", -1)
+    monkeypatch.setattr(walks, "FIRST_LOOKS", 2)
+    assert command("list", "--payload", "user_id=1").out == "no jobs as far as job 5; go on: --after 5\n"
+    assert command("dead", "--json", "--limit", 1).json["next"] == 3
+    assert command("dead", "--limit", 1).out.endswith("the next page: --after 3\n")
+    assert [job["id"] for job in command("dead", "--json", "--after", 3).json["jobs"]] == [2]
 
 
 @pytest.mark.usefixtures("database")

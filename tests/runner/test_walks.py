@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
+from types import SimpleNamespace
+
 import pytest
 
 from aiojobs_lite import JobRunner, UnknownJobType
@@ -86,15 +89,43 @@ async def test_a_question_that_is_slow_looks_at_fewer_jobs(
             assert [query.looks for query in asked][: len(expected)] == expected
 
 
+async def test_looks_follow_the_time_that_a_question_took(
+    runner: JobRunner, asked: list[FindIds], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for took, expected in ((0.005, [16, 32, 64]), (0.02, [16, 8, 4])):
+        monkeypatch.setattr(walks, "FIRST_LOOKS", 16)
+        async with runner:
+            await filled(runner, 100)
+            asked.clear()
+            instants = count(step=took)
+            monkeypatch.setattr(walks, "time", SimpleNamespace(monotonic=lambda instants=instants: next(instants)))
+            await runner.jobs.count(payload={"user_id": -1})
+            assert [query.looks for query in asked][:3] == expected
+
+
+async def test_a_page_that_only_ran_out_of_time_calls_no_type_unknown(
+    runner: JobRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walks, "PAGE_S", -1)
+    monkeypatch.setattr(walks, "FIRST_LOOKS", 4)
+    async with runner:
+        ids = await filled(runner)
+        page = await runner.jobs.list(type="nonsense")
+        assert (page, page.next) == ([], ids[26])
+        assert await runner.jobs.count(EVEN, type="nonsense", within=0) == BoundedCount(0, is_more=True)
+        with pytest.raises(UnknownJobType):
+            await pages(runner, JobSelection(type="nonsense"), 100)
+
+
 async def test_a_count_is_exact_or_says_that_there_are_more(runner: JobRunner) -> None:
     async with runner:
         ids = await filled(runner)
-        count = runner.jobs.count
-        assert await count(EVEN) == await count(EVEN, most=15) == BoundedCount(15, is_more=False)
-        assert await count(EVEN, most=14) == BoundedCount(14, is_more=True)
-        assert str(await count(EVEN, most=14)) == "14+"
-        assert await count(ids=[*ids, 999]) == BoundedCount(30, is_more=False)
-        assert await count(ids=ids, most=3) == BoundedCount(3, is_more=True)
+        counted = runner.jobs.count
+        assert await counted(EVEN) == await counted(EVEN, most=15) == BoundedCount(15, is_more=False)
+        assert await counted(EVEN, most=14) == BoundedCount(14, is_more=True)
+        assert str(await counted(EVEN, most=14)) == "14+"
+        assert await counted(ids=[*ids, 999]) == BoundedCount(30, is_more=False)
+        assert await counted(ids=ids, most=3) == BoundedCount(3, is_more=True)
         assert str(BoundedCount(1_234_567, is_more=False)) == "1,234,567"
 
 
@@ -121,9 +152,9 @@ async def test_a_count_of_statuses_and_types_looks_at_no_job(runner: JobRunner, 
 
 async def test_what_cannot_be_counted_is_refused(runner: JobRunner) -> None:
     async with runner:
-        for count in (runner.jobs.count(type="nonsense"), runner.jobs.count(type="nonsense", label="x")):
+        for wrongly in (runner.jobs.count(type="nonsense"), runner.jobs.count(type="nonsense", label="x")):
             with pytest.raises(UnknownJobType):
-                await count
+                await wrongly
         for wrong in ({"most": 0}, {"most": True}, {"within": "soon"}, {"kind": "a"}):
             with pytest.raises(InvalidOption):
                 await runner.jobs.count(**wrong)

@@ -11,6 +11,7 @@ import pytest
 from aiojobs_lite import Backoff, InvalidOption, JobContext, JobRunner, Jobs, Outcome, Status, injected
 from aiojobs_lite.errors import StepFailed
 from aiojobs_lite.events import Event
+from aiojobs_lite.runner import walks
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import JobKit, JobsNotFinished, NotReplaced
 
@@ -301,7 +302,9 @@ async def test_run_to_end_gives_a_step_that_hangs_its_time_out(job_kit: JobKit) 
         assert "step 'hangs' took longer than 1h" in str((await handle.job()).error)
 
 
-async def test_a_wait_that_nothing_ends_is_not_finished(job_kit: JobKit) -> None:
+async def test_a_wait_that_nothing_ends_is_not_finished(job_kit: JobKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walks, "PAGE_S", -1)  # so that pages are short before the list ends
+    monkeypatch.setattr(walks, "FIRST_LOOKS", 1)
     runner = JobRunner(":memory:")
 
     @runner.job
@@ -309,6 +312,7 @@ async def test_a_wait_that_nothing_ends_is_not_finished(job_kit: JobKit) -> None
         await ctx.wait_for_event("answered", "user/replied")
 
     async with job_kit(runner):
+        await runner.enqueue(handler)
         await runner.enqueue(handler)
         with pytest.raises(JobsNotFinished, match="job 1 of handler"):
             await job_kit.run_to_end()

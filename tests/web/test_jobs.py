@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from aiojobs_lite import JobRunner
+from aiojobs_lite.runner import walks
 from aiojobs_lite.web.jobs import JOBS_A_PAGE
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
 from tests.helpers.hostile_text import HOSTILE, is_one_printed_line
@@ -68,6 +71,24 @@ async def test_pages_follow_each_other_by_the_last_id_and_keep_the_filters() -> 
         assert ids(second) == [2, 1]
         assert 'rel="next"' not in second
         assert "First" in second
+
+
+@pytest.mark.parametrize(("order", "says"), [("newest", "job 3; older"), ("oldest", "job 2; newer")])
+async def test_an_empty_page_before_the_end_leads_on(monkeypatch: pytest.MonkeyPatch, order: str, says: str) -> None:
+    monkeypatch.setattr(walks, "PAGE_S", -1)
+    monkeypatch.setattr(walks, "FIRST_LOOKS", 2)
+    runner = runner_of_mails()
+    async with dashboard(runner) as client:
+        await runner.types.pause("mail.send")
+        for _ in range(4):
+            await enqueue(runner, to="ann")
+        path: object = f"/jobs?order={order}&error=none"
+        page = (await client.get(str(path))).text
+        assert f"None as far as {says} ones may match." in text_of(page)
+        (path,) = [given["href"] for _, given in tags_of(page) if given.get("rel") == "next"]
+        last = (await client.get(str(path))).text
+        assert "No job matches." in text_of(last)
+        assert 'rel="next"' not in last
 
 
 async def test_a_filter_of_the_url_stands_in_its_field_and_a_wrong_one_says_what_was_expected() -> None:

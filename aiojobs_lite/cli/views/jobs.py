@@ -96,7 +96,7 @@ def _progress_as_json(progress: JobProgress | None) -> dict[str, Any] | None:
 def view_jobs(screen: Screen, jobs: Sequence[Job], behind: int | None) -> None:
     """Shows a page of jobs."""
     if not jobs:
-        screen.line("no jobs")
+        screen.line("no jobs" if behind is None else f"no jobs as far as job {behind}; go on: --after {behind}")
         return
     now = present()
     screen.table(

@@ -69,8 +69,8 @@ async def _cancel(
             ids = [job.id for job in page if condition.matches({EVENT: run_events(job.payload)[0]})]
             if ids:
                 await jobs.cancel_many(ids, reason=_REASON)
-            is_more = len(page) == _PAGE
-            before = page[-1].id if page else None
+            before = page.next
+            is_more = before is not None
 
 
 def _function(hub: Hub, given: Given) -> str:

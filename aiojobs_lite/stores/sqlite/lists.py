@@ -14,7 +14,7 @@ from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
 from aiojobs_lite.stores.sqlite.rows import Sql
 
 FEW: Final = 20_000  # jobs: no more are sorted for a page; a walk in the order of the ids soon finds some of more
-_FINISHED: Final = frozenset({Status.COMPLETED, Status.DEAD, Status.CANCELLED})
+_ENDS: Final = frozenset({Status.COMPLETED, Status.DEAD, Status.CANCELLED})
 
 
 class ListSource(NamedTuple):
@@ -24,11 +24,13 @@ class ListSource(NamedTuple):
         name: The name of its query.
         keys: What of the question its index is searched by.
         by: The order of its index, if that is not the id alone.
+        probe: The query that says whether it has more than a few jobs, if they must be sorted.
     """
 
     name: str
     keys: tuple[str, ...] = ()
     by: tuple[str, ...] = ("id",)
+    probe: str = ""
 
 
 _ALL: Final = ListSource("jobs_of_all")
@@ -36,6 +38,10 @@ _PROCESSING: Final = ListSource("jobs_processing")
 _OF_REASON_AND_TYPE: Final = ListSource("jobs_held", ("held", "type"))
 _OF_REASON: Final = ListSource("jobs_held_of_any_type", ("held",))
 _LABEL: Final = ListSource("jobs_of_label", ("label",))
+_FINISHED: Final = ListSource("jobs_finished", ("status",), probe="more_finished")
+_ENDED: Final = ListSource("jobs_ended", probe="more_ended")
+_PENDING: Final = ListSource("jobs_pending", ("type",), probe="more_pending")
+_PENDING_OF_ANY_TYPE: Final = ListSource("jobs_pending_of_any_type", probe="more_pending_of_any_type")
 _BATCH: Final = ListSource("jobs_of_batch", ("batch",), ("first_id", "id"))
 
 
@@ -78,21 +84,20 @@ def source_of(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> List
 
 def _source_of_few(query: FindJobs) -> ListSource | None:
     """One that has no order of ids: it must be sorted."""
-    if query.status in _FINISHED:
-        return ListSource("jobs_finished", ("status",))
+    if query.status in _ENDS:
+        return _FINISHED
     if query.label is not None:
         return None
     if query.status is Status.PENDING:
-        return ListSource("jobs_pending_of_any_type") if query.type is None else ListSource("jobs_pending", ("type",))
+        return _PENDING_OF_ANY_TYPE if query.type is None else _PENDING
     if query.completed_from is not None or query.completed_to is not None:
-        return ListSource("jobs_ended")
+        return _ENDED
     return None
 
 
 def _is_of_few(connection: sqlite3.Connection, sql: Sql, source: ListSource, query: FindJobs) -> bool:
     """Whether a source has so few jobs that they may be sorted; the jobs themselves are not read."""
-    probe = statement(sql, source, query, "1", is_ordered=False)
-    return not connection.execute(probe, {**_keys(source, query), "limit": 1, "offset": FEW}).fetchall()
+    return not connection.execute(sql[source.probe], {**asked_of(query), "offset": FEW}).fetchall()
 
 
 def _stop(connection: sqlite3.Connection, sql: Sql, source: ListSource, query: FindIds) -> int | None:
@@ -115,12 +120,10 @@ def _walked(connection: sqlite3.Connection, sql: Sql, query: FindIds) -> int | N
     return place if place > max(first, lowest) else None
 
 
-def statement(
-    sql: Sql, source: ListSource, query: FindJobs, selected: str = ", ".join(JOB), *, is_ordered: bool = True
-) -> str:
+def statement(sql: Sql, source: ListSource, query: FindJobs, selected: str = ", ".join(JOB)) -> str:
     """The query of a source."""
     way = "" if query.oldest_first else " DESC"
-    ordered = f"ORDER BY {', '.join(f'{by}{way}' for by in source.by)}" if is_ordered else ""
+    ordered = f"ORDER BY {', '.join(f'{by}{way}' for by in source.by)}"
     filled = sql[source.name].replace("{selected}", selected).replace("{ordered}", ordered)
     return filled if query.ids is None else filled.replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
 

@@ -45,6 +45,61 @@
     AND (:needle IS NULL OR instr(payload, :needle) OR instr(payload, char(92)))
     AND {fits_fields};
 
+-- fragment: of_finished
+-- Completed, dead or cancelled jobs, by when they ended.
+aiojobs_jobs INDEXED BY aiojobs_jobs_finished
+WHERE status = :status
+    AND completed_at BETWEEN :ended_from AND :ended_to;
+
+-- fragment: of_ended
+-- The same of each of the three.
+aiojobs_jobs INDEXED BY aiojobs_jobs_finished
+WHERE status IN ('completed', 'dead', 'cancelled')
+    AND completed_at BETWEEN :ended_from AND :ended_to;
+
+-- fragment: of_pending
+-- Jobs that wait, of one type: in no lane, in a lane, or held.
+(
+    SELECT id AS found
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NULL
+        AND type = :type
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NOT NULL
+        AND lane BETWEEN :type || char(10) AND :type || char(11)
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
+    WHERE held IS NOT NULL
+        AND type = :type
+);
+
+-- fragment: of_pending_of_any_type
+-- Jobs that wait.
+(
+    SELECT id AS found
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NULL
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NOT NULL
+    UNION ALL
+    SELECT id
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
+    WHERE held IS NOT NULL
+);
+
 -- name: bounds_of_ids
 -- The lowest and the highest id.
 SELECT
@@ -121,9 +176,7 @@ LIMIT :limit OFFSET :offset;
 -- name: jobs_finished
 -- Completed, dead or cancelled, by when they ended.
 SELECT {selected}
-FROM aiojobs_jobs INDEXED BY aiojobs_jobs_finished
-WHERE status = :status
-    AND completed_at BETWEEN :ended_from AND :ended_to
+FROM {of_finished}
     AND id BETWEEN :first AND :last
     AND {fits}
 {ordered}
@@ -132,9 +185,7 @@ LIMIT :limit OFFSET :offset;
 -- name: jobs_ended
 -- The same of each of the three.
 SELECT {selected}
-FROM aiojobs_jobs INDEXED BY aiojobs_jobs_finished
-WHERE status IN ('completed', 'dead', 'cancelled')
-    AND completed_at BETWEEN :ended_from AND :ended_to
+FROM {of_ended}
     AND id BETWEEN :first AND :last
     AND {fits}
 {ordered}
@@ -143,26 +194,7 @@ LIMIT :limit OFFSET :offset;
 -- name: jobs_pending
 -- Those that wait, of one type: in no lane, in a lane, or held.
 SELECT {selected}
-FROM (
-    SELECT id AS found
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NULL
-        AND type = :type
-    UNION ALL
-    SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NOT NULL
-        AND lane BETWEEN :type || char(10) AND :type || char(11)
-    UNION ALL
-    SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
-    WHERE held IS NOT NULL
-        AND type = :type
-)
+FROM {of_pending}
 CROSS JOIN aiojobs_jobs ON id = found
 WHERE id BETWEEN :first AND :last
     AND {fits}
@@ -172,23 +204,7 @@ LIMIT :limit OFFSET :offset;
 -- name: jobs_pending_of_any_type
 -- Those that wait.
 SELECT {selected}
-FROM (
-    SELECT id AS found
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NULL
-    UNION ALL
-    SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NOT NULL
-    UNION ALL
-    SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
-    WHERE held IS NOT NULL
-)
+FROM {of_pending_of_any_type}
 CROSS JOIN aiojobs_jobs ON id = found
 WHERE id BETWEEN :first AND :last
     AND {fits}
@@ -225,3 +241,30 @@ WHERE held = :held
     AND {fits}
 {ordered}
 LIMIT :limit OFFSET :offset;
+
+-- Whether a source has more jobs than are sorted. Its index alone is read: without the conditions, and without the range
+-- of ids, by which no index is cut short.
+
+-- name: more_finished
+-- Of those that are completed, dead or cancelled.
+SELECT 1
+FROM {of_finished}
+LIMIT 1 OFFSET :offset;
+
+-- name: more_ended
+-- Of those that ended.
+SELECT 1
+FROM {of_ended}
+LIMIT 1 OFFSET :offset;
+
+-- name: more_pending
+-- Of those of a type that wait.
+SELECT 1
+FROM {of_pending}
+LIMIT 1 OFFSET :offset;
+
+-- name: more_pending_of_any_type
+-- Of those that wait.
+SELECT 1
+FROM {of_pending_of_any_type}
+LIMIT 1 OFFSET :offset;

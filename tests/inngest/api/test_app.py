@@ -9,6 +9,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, Status
 from aiojobs_lite.events import Event
+from aiojobs_lite.runner import walks
 from aiojobs_lite.testing import JobKit
 from tests.helpers.inngest import SIGNING_KEY, hashed, next_of, operation, sdk
 from tests.helpers.inngest_app import returns, shop
@@ -258,7 +259,12 @@ async def test_a_function_is_invoked_without_an_event_of_its_triggers(job_kit: J
         assert (await made.client.post("/invoke/none", json={})).status_code == 404
 
 
-async def test_many_runs_are_cancelled_by_a_time_and_an_expression(job_kit: JobKit) -> None:
+async def test_many_runs_are_cancelled_by_a_time_and_an_expression(
+    job_kit: JobKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walks, "PAGE_S", -1)  # so that pages are short before the list ends
+    monkeypatch.setattr(walks, "FIRST_LOOKS", 1)
+
     def script(_: Mapping[str, Any]) -> bytes:
         return sdk(206, [operation("Sleep", "a", name="1h")])
 

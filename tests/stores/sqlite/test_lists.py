@@ -44,3 +44,15 @@ async def test_a_walk_finds_what_an_index_finds(tmp_path: Path, monkeypatch: pyt
             "jobs_of_all", "jobs_of_label", "jobs_finished", "jobs_ended", "jobs_pending", "jobs_pending_of_any_type",
             "jobs_processing",
         }  # fmt: skip
+
+
+async def test_the_source_is_the_same_on_every_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "FEW", 2)
+    async with opened(tmp_path / "jobs.db") as store:
+        dead = [await finished(store, new(), Status.DEAD, n) for n in range(3)]
+        await finished(store, new(), Status.CANCELLED, 3)
+    with connected(tmp_path / "jobs.db") as connection:
+        for status, name in ((Status.DEAD, "jobs_of_all"), (Status.CANCELLED, "jobs_finished")):
+            for before in (None, dead[1], 0):
+                page = FindJobs(status=status, before=before)
+                assert lists.source_of(connection, SQL, page).name == name
