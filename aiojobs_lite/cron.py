@@ -43,7 +43,10 @@ _FORM = "write five fields (minute, hour, day of month, month, day of week), or 
 # Spelled out: given a hash_id, croniter makes @daily a hashed time, and puts the seconds in the wrong place.
 _ALIASES = {"@hourly": "0 * * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
 _ALIASES |= dict.fromkeys(("@daily", "@midnight"), "0 0 * * *") | dict.fromkeys(("@yearly", "@annually"), "0 0 1 1 *")
-_ADVICE = {"@every": "write a step such as */5 * * * *", "@reboot": "enqueue a job when the application starts"}
+_ADVICE = {
+    "@every": 'a CronSchedule has no intervals: a runner takes every("45m") of aiojobs_lite.schedules',
+    "@reboot": "enqueue a job when the application starts",
+}
 # What croniter takes, but reads in a way its author did not mean: to it 9-9 is every hour. The first is for H alone.
 _TRAPS = (
     (re.compile(r"(?:^|,)h(?:[(/,]|$)"), "H needs the name of the schedule, as hash_id=; or write the value"),
@@ -89,7 +92,7 @@ class CronSchedule:
         fields = _split(self.expression)
         if self.hash_id is not None and not isinstance(self.hash_id, str):
             raise InvalidOption("hash_id", self.hash_id, "the name of the schedule")
-        crons, zone = _parse(self.expression, fields, self.hash_id), _zone(self.expression, self.tz)
+        crons, zone = _parse(self.expression, fields, self.hash_id), check_zone(self.expression, self.tz)
         if not crons:
             raise InvalidSchedule(self.expression, "day of month", "it never fires; name a day that exists")
         self.__dict__.update(_crons=crons, _zone=zone, _fixed="*" not in {fields[-5][0], fields[-4][0]})  # it is frozen
@@ -353,7 +356,12 @@ def _ever_fires(cron: Any) -> bool:
     return True
 
 
-def _zone(expression: str, tz: str) -> ZoneInfo:
+def check_zone(expression: str, tz: str) -> ZoneInfo:
+    """The time zone of a name.
+
+    Raises:
+        InvalidSchedule: If it is unknown.
+    """
     try:
         return ZoneInfo(tz)
     except (LookupError, ValueError, TypeError, AttributeError, OSError):  # OSError: a folder, such as "Europe"

@@ -375,7 +375,11 @@ def test_any_aware_instant_is_taken_and_utc_comes_out() -> None:
         ("", "expression", "it has 0 fields; write five fields"),
         ("0 9 * *", "expression", "it has 4 fields; write five fields"),
         ("0 0 9 * * * 2026", "expression", "it has 7 fields; write five fields"),
-        ("@every 5m", "expression", "@every is not supported; write a step such as */5"),
+        (
+            "@every 5m",
+            "expression",
+            '@every is not supported; a CronSchedule has no intervals: a runner takes every("45m")',
+        ),
         ("@reboot", "expression", "@reboot is not supported; enqueue a job when the application starts"),
         (
             "@fortnightly",

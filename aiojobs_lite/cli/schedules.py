@@ -18,7 +18,7 @@ from aiojobs_lite.cli.views.schedules import (
     view_schedules,
     view_ticks,
 )
-from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.intervals import read_schedule
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a schedule.")]
 _Count = Annotated[int, typer.Option("--count", "-n", help="How many ticks, up to 1,000.")]
@@ -62,7 +62,7 @@ def explain_expression(
     as_json: JsonOption = False,
 ) -> None:
     """Says a cron expression in words, with its next ticks and the changes of the clock; needs no database."""
-    cron = CronSchedule(expression, tz, hash_id="")
+    cron = read_schedule(expression, tz, "")
     start = present() if since is None else time_of_option("since", since)
     ticks = cron.upcoming(start, count)
     document = ticks_as_json(expression, tz, ticks)

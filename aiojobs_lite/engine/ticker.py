@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiojobs_lite.clock import MICROSECONDS, Alarm, Clock, to_datetime
-from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.engine.ports import Commits
 from aiojobs_lite.errors import RunnerClosed, ScheduleTaken, StoreRejected, StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
@@ -23,7 +22,7 @@ from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.model.schedule_rows import DueSchedules, ListMovedAhead, LookAtTicks, ScheduleRow
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, ScheduleAnswer, SetSchedule, TickAnswer
-from aiojobs_lite.policy.catch_up import Schedule, as_catch_up, as_overlap, dropped
+from aiojobs_lite.policy.catch_up import Schedule, as_catch_up, as_overlap, dropped, schedule_of
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
@@ -364,8 +363,7 @@ def _raise_first(found: Iterable[BaseException | None]) -> None:
 
 
 def _schedule_of(row: ScheduleRow) -> Schedule:
-    cron = CronSchedule(row.expression, row.tz, hash_id=row.name)
-    return Schedule(row.name, cron, as_catch_up(row.catch_up), as_overlap(row.overlap))
+    return schedule_of(row.name, row.expression, row.tz, as_catch_up(row.catch_up), as_overlap(row.overlap))
 
 
 def _shown(tick: int) -> str:

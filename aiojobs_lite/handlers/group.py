@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, Unpack, get_args
 
-from aiojobs_lite.cron import CronSchedule, named_schedule
+from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.errors import ConflictingResources, InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
 from aiojobs_lite.handlers.checks import check_choice, check_resources
 from aiojobs_lite.handlers.cron_words import expression_first
@@ -17,7 +18,7 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap, schedule_of
 
 _OVERLAP: Final = "use overlap="
 _INSTEAD: Final = {
@@ -48,17 +49,20 @@ class Declaring:
         tz: str = "UTC",
         catch_up: CatchUp = "latest",
         overlap: Overlap = "skip",
+        jitter: Duration | None = None,
         **options: Unpack[JobOptions],
     ) -> Declares:
         """Declares a handler that runs by the clock: one job a tick, over all runners of the database.
 
         Args:
-            expression: Five fields, or six with the seconds first; or a `CronSchedule`, which has its own zone.
+            expression: Five fields, or six with the seconds first; an interval, `every("45m")`; or a
+                `CronSchedule`, which has its own zone.
             tz: Time zone in which it is read.
             catch_up: What becomes of ticks that were missed while nothing ran. `latest`: one run for all of them, if
                 it is at most a day old. `skip`: none. `all`: each of the last 100, one after the other or at once.
             overlap: What becomes of a tick while the job of the last tick is not finished. `skip`: it makes no job.
                 `queue`: it makes one all the same.
+            jitter: Each tick fires up to so much later, by a delay that is derived from the name and the tick.
             **options: As for `@runner.job`. The name is also that of the schedule.
 
         Raises:
@@ -70,7 +74,7 @@ class Declaring:
         if callable(expression):
             problem = 'it is a function, for there are no parentheses: write `@runner.cron("0 3 * * *")`'
             raise InvalidSchedule(getattr(expression, "__name__", ""), "expression", problem)
-        named_schedule(expression, tz, "")  # refuses what cannot work, at the line with the mistake
+        schedule_of("", expression, tz, jitter=jitter)  # refuses what cannot work, at the line with the mistake
 
         def made(job_type: JobType[..., Any]) -> None:
             flow, delay = job_type.how.flow, options.get("delay")
@@ -88,8 +92,7 @@ class Declaring:
                     f"arguments. Give {names} a default"
                 )
                 raise InvalidJobType(job_type.name, problem) from error
-            cron = named_schedule(expression, tz, job_type.name)
-            job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
+            job_type.cron = schedule_of(job_type.name, expression, tz, catch_up, overlap, jitter)
             self._add(job_type)
 
         return make_decorator(made)(**options)

@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+from aiojobs_lite.clock import LAST_INSTANT
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.handlers.options import EnqueueOptions
+from aiojobs_lite.intervals import delay_of_tick
 from aiojobs_lite.limits import DECLARED, Declared, Fixed, Limit, Rate
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.schedule_rows import ScheduleRow
@@ -62,6 +64,8 @@ def job_of_tick(job_type: JobType[..., Any], schedule: ScheduleRow, tick: int | 
     how = job_type.how if schedule.options is None else job_type.using(**read_options(schedule.options)).how
     payload = job_type.bind().payload if schedule.payload is None else schedule.payload  # of a declared one
     row = how.row(job_type, payload, now)
+    if tick is not None and (later := tick + delay_of_tick(schedule.expression, schedule.name, tick) - now) > 0:
+        row = row._replace(scheduled_at=min(row.scheduled_at + later, LAST_INSTANT))
     return how.candidate(row._replace(schedule=schedule.name, tick=tick))
 
 

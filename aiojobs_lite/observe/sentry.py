@@ -8,8 +8,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
+from aiojobs_lite.clock import MICROSECONDS
+from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.intervals import IntervalSchedule
 from aiojobs_lite.observe.verdicts import is_fault, outcome_of
 from aiojobs_lite.policy.outcomes import Abandon
 from aiojobs_lite.runner.context import JobContext
@@ -52,18 +55,18 @@ class SentryJobs(Middleware):
         it is a decorator too.
 
         Args:
-            job_type: One with a cron expression of five fields.
+            job_type: One with a cron expression of five fields, or with an interval of whole minutes.
 
         Raises:
             InvalidOption: If it is none.
         """
         schedule = job_type.cron if isinstance(job_type, JobType) else None
-        expression, tz = ("", "") if schedule is None else schedule.rule
-        if len(expression.split()) != _FIELDS:
+        found = None if schedule is None else monitored_schedule(schedule.cron)
+        if schedule is None or found is None:
             raise InvalidOption(
                 "monitor", job_type, "a job type of @runner.cron with five fields: Sentry has no seconds"
             )
-        config: dict[str, Any] = {"schedule": {"type": "crontab", "value": expression}, "timezone": tz}
+        config: dict[str, Any] = {"schedule": found, "timezone": schedule.cron.tz}
         if job_type.timeout is not None:
             config["max_runtime"] = max(1, math.ceil(job_type.timeout / _MINUTE_S))
         self._monitors[job_type.name] = (slug_of(job_type.name), config)
@@ -100,6 +103,15 @@ class SentryJobs(Middleware):
         slug, config = monitor
         status = "error" if is_fault(outcome_of(raised)) else "ok"
         self._check_in(monitor_slug=slug, check_in_id=check_in, status=status, duration=seconds, monitor_config=config)
+
+
+def monitored_schedule(cron: CronSchedule | IntervalSchedule) -> dict[str, Any] | None:
+    """A schedule as Sentry takes it; None: one with seconds."""
+    if isinstance(cron, IntervalSchedule):
+        minutes, rest = divmod(cron.length, _MINUTE_S * MICROSECONDS)
+        return None if rest else {"type": "interval", "value": minutes, "unit": "minute"}
+    is_of_minutes = len(cron.normal.split()) == _FIELDS
+    return {"type": "crontab", "value": cron.normal} if is_of_minutes else None
 
 
 def slug_of(name: str) -> str:

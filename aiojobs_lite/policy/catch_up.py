@@ -8,7 +8,9 @@ from typing import Final, Literal, cast, get_args
 
 from aiojobs_lite.clock import LAST_INSTANT, MICROSECONDS, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.errors import InvalidSchedule
+from aiojobs_lite.intervals import IntervalSchedule, jitter_of, read_schedule, split_jitter
 from aiojobs_lite.model.schedules import SetSchedule
 
 CatchUp = Literal["latest", "skip", "all"]
@@ -29,17 +31,19 @@ class Schedule:
         cron: When.
         catch_up: What becomes of ticks that were missed: `latest`, `skip` or `all`.
         overlap: What becomes of a tick whose predecessor's job is not finished: `skip` or `queue`.
+        jitter: How much later a tick may fire, as it is stored; empty: none.
     """
 
     name: str
-    cron: CronSchedule
+    cron: CronSchedule | IntervalSchedule
     catch_up: CatchUp = "latest"
     overlap: Overlap = "skip"
+    jitter: str = ""
 
     @property
     def rule(self) -> tuple[str, str]:
         """The expression and the time zone, as they are stored."""
-        return self.cron.normal, self.cron.tz
+        return self.cron.normal + (f" jitter={self.jitter}" if self.jitter else ""), self.cron.tz
 
     def first(self, now: int) -> SetSchedule:
         """The write that stores it; a new one never fires for the past."""
@@ -81,6 +85,25 @@ class Schedule:
         return self.overlap == "skip" and not (self.catch_up == "all" and len(ticks) > 1)
 
 
+def schedule_of(
+    name: str,
+    expression: str | CronSchedule,
+    tz: str,
+    catch_up: CatchUp = "latest",
+    overlap: Overlap = "skip",
+    jitter: Duration | None = None,
+) -> Schedule:
+    """The schedule of an expression as it is given or stored.
+
+    Raises:
+        InvalidSchedule: If the expression or the zone cannot work.
+        InvalidOption: If the jitter cannot work, or a zone stands beside a `CronSchedule` of another one.
+    """
+    cron = read_schedule(expression, tz, name)
+    stored = split_jitter(expression)[1] if isinstance(expression, str) else ""
+    return Schedule(name, cron, catch_up, overlap, jitter_of((stored or 0) if jitter is None else jitter, cron))
+
+
 def as_catch_up(stored: str | None) -> CatchUp:
     """What a store has; `latest` for what a later release may have stored."""
     return cast("CatchUp", stored) if stored in get_args(CatchUp) else "latest"
@@ -99,6 +122,6 @@ def dropped(name: str, replaced: tuple[str, str, int], now: int) -> Iterator[int
     if stored > now:
         return
     try:
-        yield from Schedule(name, CronSchedule(expression, tz, hash_id=name)).missed(stored, now + 1)
+        yield from Schedule(name, read_schedule(expression, tz, name)).missed(stored, now + 1)
     except (InvalidSchedule, OverflowError):  # OverflowError: the end of time
         yield stored

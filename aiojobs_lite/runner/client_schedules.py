@@ -10,6 +10,7 @@ from typing import Any
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.errors import ScheduleNotFound
 from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.handlers.registry import Registry
@@ -64,11 +65,14 @@ class ClientSchedules:
         tz: str = "UTC",
         catch_up: CatchUp = "latest",
         overlap: Overlap = "skip",
+        jitter: Duration | None = None,
     ) -> SchedulePut:
         """Makes a schedule, or replaces one of this name wholly; see `runner.schedules.put`."""
         self._open()
         now = self._clock.now()
-        write = put_of(name, expression, job, tz, catch_up, overlap, self._registry, now)  # it calls the user's code
+        write = put_of(
+            name, expression, job, tz, catch_up, overlap, jitter, self._registry, now
+        )  # it calls the user's code
         with self._session() as session:
             return put_by(write, session.write(write, now))
 

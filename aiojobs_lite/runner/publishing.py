@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Unpack
 
 from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.errors import InvalidOption, UnknownJobType
 from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob
@@ -94,6 +95,7 @@ class CronPublisher:
         tz: str = "UTC",
         catch_up: CatchUp = "latest",
         overlap: Overlap = "skip",
+        jitter: Duration | None = None,
         **options: Unpack[PublishOptions],
     ) -> SchedulePut:
         """Has a request delivered to a URL at each tick of a schedule, which it makes, or replaces wholly. Each runner
@@ -101,12 +103,14 @@ class CronPublisher:
 
         Args:
             name: The name of the schedule.
-            expression: Five fields, or six with the seconds first; or a `CronSchedule`, which has its own zone.
+            expression: Five fields, or six with the seconds first; an interval, `every("45m")`; or a
+                `CronSchedule`, which has its own zone.
             url: Where each delivery goes.
             tz: Time zone in which the expression is read.
             catch_up: What becomes of ticks that were missed; see `@runner.cron`.
             overlap: What becomes of a tick while the delivery of the one before is not finished: with `skip` it makes
                 none.
+            jitter: Each tick fires up to so much later; see `@runner.cron`.
             **options: Those of `publish`, but for `at` and `idempotency_key`.
 
         Raises:
@@ -119,7 +123,9 @@ class CronPublisher:
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
         (job,) = bound_of(self._registry, [publish_of(url, options)])
-        return await self._schedules.put(name, expression, job, tz=tz, catch_up=catch_up, overlap=overlap)
+        return await self._schedules.put(
+            name, expression, job, tz=tz, catch_up=catch_up, overlap=overlap, jitter=jitter
+        )
 
 
 def bound_of(registry: Registry, publishes: Iterable[Publish]) -> list[BoundJob[DeliveryResult]]:
@@ -178,8 +184,9 @@ class ClientPublishing:
         tz: str = "UTC",
         catch_up: CatchUp = "latest",
         overlap: Overlap = "skip",
+        jitter: Duration | None = None,
         **options: Unpack[PublishOptions],
     ) -> SchedulePut:
         """Has a request delivered to a URL at each tick of a schedule, by the runners; see `runner.publish_cron`."""
         (job,) = bound_of(self._registry, [publish_of(url, options)])
-        return self.schedules.put(name, expression, job, tz=tz, catch_up=catch_up, overlap=overlap)
+        return self.schedules.put(name, expression, job, tz=tz, catch_up=catch_up, overlap=overlap, jitter=jitter)

@@ -10,18 +10,20 @@ from datetime import datetime
 from typing import Any, Final, TypeVar, get_args
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.cron import CronSchedule, named_schedule
+from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, ScheduleNotFound, ScheduleTaken, UnknownJobType
 from aiojobs_lite.handlers.checks import check_choice, check_text, check_whole
 from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.handlers.schedules import job_of_tick, options_of
+from aiojobs_lite.intervals import IntervalSchedule, read_schedule
 from aiojobs_lite.model.admission import Refused
 from aiojobs_lite.model.schedule_rows import GetSchedule, ListSchedules, ListTicks, ScheduleRow
 from aiojobs_lite.model.schedule_states import ScheduleState, state_of_schedule
 from aiojobs_lite.model.schedules import DeleteSchedule, PauseSchedule, PlacedSchedule, PutSchedule, RunSchedule
-from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule, schedule_of
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import refusal
 from aiojobs_lite.runner.handle import JobHandle
@@ -116,6 +118,7 @@ class Schedules:
         tz: str = "UTC",
         catch_up: CatchUp = "latest",
         overlap: Overlap = "skip",
+        jitter: Duration | None = None,
     ) -> SchedulePut:
         """Makes a schedule, or replaces one of this name wholly. Each runner fires it that has the type of its jobs.
 
@@ -124,12 +127,14 @@ class Schedules:
 
         Args:
             name: Its name, such as `report:42`, which no declared schedule has: 1 to 200 printable characters.
-            expression: Five fields, or six with the seconds first; or a `CronSchedule`, which has its own zone.
+            expression: Five fields, or six with the seconds first; an interval, `every("45m")`; or a
+                `CronSchedule`, which has its own zone.
             job: What it enqueues, made by `job_type.bind(...)`. Of the options of one enqueue it keeps `delay`,
                 `priority`, `max_attempts`, `label`, `metadata`, `expires` and `limits`.
             tz: Time zone in which the expression is read.
             catch_up: What becomes of ticks that were missed; see `@runner.cron`.
             overlap: What becomes of a tick while the job of the one before is not finished; see `@runner.cron`.
+            jitter: Each tick fires up to so much later; see `@runner.cron`.
 
         Raises:
             InvalidSchedule: If the expression or the zone cannot work.
@@ -138,7 +143,7 @@ class Schedules:
             ScheduleTaken: If code declares a schedule of this name.
         """
         engine = self._access.engine
-        write = put_of(name, expression, job, tz, catch_up, overlap, self._registry, engine.now())
+        write = put_of(name, expression, job, tz, catch_up, overlap, jitter, self._registry, engine.now())
         return put_by(write, await self._change(engine, engine.write(write)))
 
     async def get(self, name: str) -> ScheduleState:
@@ -247,6 +252,7 @@ def put_of(
     tz: str,
     catch_up: str,
     overlap: str,
+    jitter: Duration | None,
     registry: Registry,
     now: int,
 ) -> PutSchedule:
@@ -264,7 +270,7 @@ def put_of(
     if not isinstance(job, BoundJob):
         raise InvalidOption("job", job, "a job with its arguments, made by job_type.bind(...)")
     registry.check(job)
-    schedule = Schedule(name, named_schedule(expression, tz, name))
+    schedule = schedule_of(name, expression, tz, jitter=jitter)
     next_tick, options = schedule.next_after(now), options_of(job)
     made = PutSchedule(
         name, *schedule.rule, next_tick, job.job_type.name, job.payload, options, catch_up, overlap,
@@ -318,7 +324,7 @@ def page_of(prefix: object, after: object, limit: object) -> ListSchedules:
     return ListSchedules(str(prefix), behind, check_whole("limit", limit, LARGEST_SCHEDULES_PAGE))
 
 
-def instants_of(cron: CronSchedule, now: int, count: object) -> builtins.list[datetime]:
+def instants_of(cron: CronSchedule | IntervalSchedule, now: int, count: object) -> builtins.list[datetime]:
     """The next instants of a schedule.
 
     Raises:
@@ -327,9 +333,9 @@ def instants_of(cron: CronSchedule, now: int, count: object) -> builtins.list[da
     return cron.upcoming(to_datetime(now), check_whole("count", count, MOST_PREVIEWED))
 
 
-def cron_of(row: ScheduleRow) -> CronSchedule:
+def cron_of(row: ScheduleRow) -> CronSchedule | IntervalSchedule:
     """When a schedule fires."""
-    return CronSchedule(row.expression, row.tz, hash_id=row.name)
+    return read_schedule(row.expression, row.tz, row.name)
 
 
 def check_schedule_name(name: object) -> str:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from aiojobs_lite.intervals import split_jitter
+
 _ALIASES: Final = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
@@ -37,6 +39,12 @@ def in_words(expression: str) -> str:
     """A cron expression as a phrase: `at 09:00, from Monday to Friday`. What has no short phrase is read field by
     field.
     """
+    expression, jitter = split_jitter(expression)
+    if jitter:
+        return f"{in_words(expression)}, each up to {jitter} later"
+    if expression.startswith("@every "):
+        length, _, phase = expression.removeprefix("@every ").partition(" phase=")
+        return f"every {length}" + (f", at a phase of {phase}" if phase else "")
     fields = _ALIASES.get(expression.strip().lower(), expression).split()
     if len(fields) == _FIELDS:
         fields = ["0", *fields]

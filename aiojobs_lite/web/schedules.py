@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import AiojobsError
+from aiojobs_lite.intervals import read_schedule
 from aiojobs_lite.model.schedule_states import ScheduleState
 from aiojobs_lite.web import shown
 from aiojobs_lite.web.asked import Asked
@@ -35,7 +35,7 @@ async def list_of_schedules(site: Site, asked: Asked) -> Response:
 def schedule_line(schedule: ScheduleState, now: datetime) -> dict[str, Any]:
     """A schedule with its words and its next ticks."""
     try:
-        cron = CronSchedule(schedule.expression, schedule.tz, hash_id=schedule.name)
+        cron = read_schedule(schedule.expression, schedule.tz, schedule.name)
         ticks = [] if schedule.left_at else tick_lines(cron.upcoming(now, TICKS_AHEAD), schedule.tz)
     except AiojobsError:  # another release may read expressions that this one does not
         ticks = []

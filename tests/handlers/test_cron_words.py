@@ -88,4 +88,5 @@ def test_a_call_without_anything_says_what_is_missing() -> None:
 
 
 def test_its_signature_is_that_of_the_method() -> None:
-    assert list(inspect.signature(Jobs().cron).parameters) == ["expression", "tz", "catch_up", "overlap", "options"]
+    named = ["expression", "tz", "catch_up", "overlap", "jitter"]
+    assert list(inspect.signature(Jobs().cron).parameters) == [*named, "options"]

@@ -11,9 +11,10 @@ import sentry_sdk
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from aiojobs_lite import Abandon, InvalidOption, JobRunner, Snooze, job
+from aiojobs_lite import Abandon, InvalidOption, JobRunner, Jobs, Snooze, job
 from aiojobs_lite.observe import SentryJobs
-from aiojobs_lite.observe.sentry import slug_of
+from aiojobs_lite.observe.sentry import monitored_schedule, slug_of
+from aiojobs_lite.schedules import every
 from aiojobs_lite.testing import JobKit
 
 Sent = dict[str, Any]
@@ -112,6 +113,20 @@ def test_a_schedule_with_seconds_is_refused() -> None:
     runner = JobRunner(":memory:")
     with pytest.raises(InvalidOption, match=r"a job type of @runner\.cron with five fields: Sentry has no seconds"):
         SentryJobs().monitor(runner.cron("*/5 * * * * *")(handler))
+
+
+@pytest.mark.parametrize(
+    ("expression", "schedule"),
+    [
+        (every("1h15m"), {"type": "interval", "value": 75, "unit": "minute"}),
+        ("0 9 * * *", {"type": "crontab", "value": "0 9 * * *"}),
+        (every("90s"), None),
+    ],
+)
+def test_an_interval_of_whole_minutes_is_monitored(expression: str, schedule: dict[str, Any] | None) -> None:
+    declared = Jobs().cron(expression, jitter="30s")(handler).cron
+    assert declared is not None
+    assert monitored_schedule(declared.cron) == schedule
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from aiojobs_lite.web.schedule_words import in_words, tick_lines
         ("*/10 * * * * *", "every 10 seconds, every day"),
         ("15 30 8 * * *", "at 08:30:15, every day"), ("H 3 * * *", "minute H, hour 3, every day"),
         ("*/5 9-17 * * 1-5", "every 5 minutes, hour 9-17, from Monday to Friday"), ("what is this", "what is this"),
+        ("@every 45m", "every 45m"), ("@every 1h30m phase=10m", "every 1h30m, at a phase of 10m"),
+        ("0 9 * * * jitter=30s", "at 09:00, every day, each up to 30s later"),
     ],
 )  # fmt: skip
 def test_an_expression_in_words(expression: str, words: str) -> None:
