@@ -65,12 +65,31 @@ def test_each_thing_that_is_wrong_is_a_line() -> None:
         (found(standing=replace(STANDS, unclaimed={"a": 3})), ("bad", "3 jobs of a without a handler")),
         (found(standing=replace(STANDS, paused={"a": Pause(NOW, "ann")})), ("warn", "a is paused")),
         (
+            found(
+                standing=replace(
+                    STANDS, held={"lane": BoundedCount(3, is_more=False), "after": BoundedCount(1, is_more=False)}
+                )
+            ),
+            ("note", "3 behind a full limit"),
+        ),
+        (
             found(standing=replace(STANDS, unclaimed={"a": 3}, paused={"a": Pause(NOW, "ann")})),
             ("warn", "a is paused"),
         ),
     ]
     for problems, expected in cases:
         assert levels(problems) == [expected]
+
+
+def test_a_line_leads_to_what_it_speaks_of() -> None:
+    (locked,) = found(replace(WELL, degraded="SQLITE_BUSY"))
+    assert locked.text.startswith("Another program holds its lock: end that transaction. Nothing is lost")
+    (full,) = found(replace(WELL, degraded="SQLITE_FULL"))
+    assert full.text.startswith("SQLITE_FULL. Nothing is lost")
+    (stuck,) = found(replace(WELL, stuck=2))
+    assert (stuck.path, stuck.parameters) == ("jobs", {"status": "processing", "order": "oldest"})
+    (behind,) = found(standing=replace(STANDS, held={"lane": BoundedCount(3, is_more=False)}))
+    assert behind.path == "lanes"
 
 
 def test_the_worst_comes_first() -> None:
