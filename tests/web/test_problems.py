@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from aiojobs_lite import JobRunner
@@ -142,3 +143,20 @@ async def test_the_first_page_says_that_all_is_well_or_what_is_not() -> None:
         ):  # fmt: skip
             assert part in text, part
         assert "All is well." not in text
+
+
+async def test_what_stops_all_jobs_stands_before_those_that_died(database: Path) -> None:
+    runner = JobRunner(database)
+
+    @runner.job(max_attempts=1)
+    async def pay() -> None:
+        raise LookupError
+
+    async with runner:
+        await runner.enqueue(pay)
+        await runner.run_until_idle()
+        await runner.types.pause(pay)
+    async with dashboard(JobRunner(database, max_running=0)) as client:
+        text = text_of((await client.get("/")).text)
+    lines = ("No runner lives that runs jobs", "1 dead: pay", "pay is paused")
+    assert sorted(lines, key=text.index) == list(lines)
