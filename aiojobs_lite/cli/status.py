@@ -13,6 +13,7 @@ from aiojobs_lite.cli.screen import Screen, emit
 from aiojobs_lite.cli.views.figures import errors_as_json, figures_as_json, view_errors, view_types
 from aiojobs_lite.cli.views.jobs import job_as_json, view_jobs
 from aiojobs_lite.cli.views.status import (
+    LOCKED_TEXT,
     HealthFound,
     HealthProblem,
     health_as_json,
@@ -27,17 +28,18 @@ from aiojobs_lite.runner.opening import database_or_default
 from aiojobs_lite.stores.open import open_upkeep
 from aiojobs_lite.telemetry.wording import by_type, counted, span
 
-LOCK_PATIENCE_S: Final = 1.0  # that `check` waits for the lock of another program
+LOCK_PATIENCE_S: Final = 1.0  # that `status` and `check` wait for the lock of another program
 Since = Annotated[str, typer.Option(metavar="DURATION", help="How far back, in whole hours (UTC).")]
 
 
 def show_status(*, db: DatabaseOption = None, since: Since = "1h", as_json: JsonOption = False) -> None:
     """Shows how the database stands: what is wrong, counts, runners, pauses, and the figures of the last hours."""
     now, types = look(db, lambda opened: _read(opened, since))
-    document = {**standing_as_json(now), "types": [figures_as_json(one) for one in types]}
+    is_locked = _is_locked(db)
+    document = {**standing_as_json(now), "is_locked": is_locked, "types": [figures_as_json(one) for one in types]}
 
     def view(screen: Screen) -> None:
-        view_standing(screen, now)
+        view_standing(screen, now, is_locked=is_locked)
         view_types(screen, types, since)
 
     emit(document, view, as_json=as_json)
@@ -56,7 +58,7 @@ def check_health(
     first: 6, 5, 3, 4.
     """
     longest = seconds(max_age, "max_age")
-    is_locked = open_upkeep(database_or_default(db)).is_locked(LOCK_PATIENCE_S)
+    is_locked = _is_locked(db)
     now, types = look(db, lambda opened: _read(opened, within))
     dead = sum(one.dead for one in types)
     health = HealthFound(
@@ -86,6 +88,10 @@ def list_dead_jobs(
     emit(document, lambda screen: view_jobs(screen, jobs, jobs.next), as_json=as_json)
 
 
+def _is_locked(db: str | None) -> bool:
+    return open_upkeep(database_or_default(db)).is_locked(LOCK_PATIENCE_S)
+
+
 async def _read(opened: OpenedDatabase, since: str) -> tuple[DatabaseFigures, tuple[TypeFigures, ...]]:
     return await opened.figures.now(), await opened.figures.types(since=since)
 
@@ -95,7 +101,7 @@ def _problems(
 ) -> Iterator[HealthProblem]:
     """What is wrong, the worst first."""
     if is_locked:
-        yield HealthProblem(ExitCode.LOCKED, "another program keeps the database locked: `aiojobs-lite db doctor`")
+        yield HealthProblem(ExitCode.LOCKED, LOCKED_TEXT)
     if not any(one.max_running for one in now.runners):
         yield HealthProblem(ExitCode.NO_RUNNER, "no runner lives that runs jobs: start the application")
     elif now.unclaimed:

@@ -84,17 +84,19 @@ def problems_of(
     stats: RunnerStats, standing: DatabaseFigures, limits: Iterable[LimitState], schedules: Iterable[ScheduleState]
 ) -> list[Problem]:
     """What is wrong but for the jobs that died, the worst first."""
-    found = [*_of_process(stats), *_waiting(standing), *_paused(standing, limits, schedules)]
+    found = [*_of_process(stats), *_waiting(standing), *_behind_limits(standing), *_paused(standing, limits, schedules)]
     return sorted(found, key=lambda problem: ("bad", "warn", "note").index(problem.level))
 
 
 def _of_process(stats: RunnerStats) -> Iterator[Problem]:
     if stats.degraded is not None:
-        text = f"{stats.degraded}. Nothing is lost: the runner tries again by itself, and goes on when it can write."
+        cause = "Another program holds its lock: end that transaction" if "BUSY" in stats.degraded else stats.degraded
+        text = f"{cause}. Nothing is lost: the runner tries again by itself, and goes on when it can write."
         yield Problem("bad", "The database cannot be written", text)
     if stats.stuck:
-        text = "They were stopped, and go on: a restart of the process ends them."
-        yield Problem("bad", f"{counted(stats.stuck, 'handler')} stuck", text)
+        text = "In this process, after they were stopped. Its log has their stacks; a restart of the process ends them."
+        yield Problem("bad", f"{counted(stats.stuck, 'handler')} stuck", text, "jobs",
+                      {"status": "processing", "order": "oldest"})  # fmt: skip
     if stats.loop_lag > BLOCKED_LOOP_S:
         text = "Something computes or blocks on it: a handler that should be a plain def, or run in a process."
         yield Problem("bad", f"The event loop is {shown.took(stats.loop_lag)} late", text)
@@ -107,7 +109,7 @@ def _waiting(standing: DatabaseFigures) -> Iterator[Problem]:
         yield Problem("bad", "No runner lives that runs jobs", "Jobs are kept, and wait until one starts.")
     if standing.oldest_due_age > OVERDUE_S:
         title = f"{standing.due} due, the first for {shown.took(standing.oldest_due_age)}"
-        text = "All slots or a limit are taken, or its type is paused. The page of a job says why it waits."
+        text = "All slots, or the concurrency of its type, are taken. The page of a job says why it waits."
         yield Problem("bad", title, text, "jobs", {"status": "pending"})
     for name, pending in sorted(standing.unclaimed.items()):
         if pending and name not in standing.paused:
@@ -118,6 +120,12 @@ def _waiting(standing: DatabaseFigures) -> Iterator[Problem]:
         title = f"{misfits} held: the payload no longer fits the handler"
         text = "They wait for a runner whose handler takes them. Nothing is lost, and no attempt is spent."
         yield Problem("bad", title, text, "jobs", {"status": "pending", "held": "payload"})
+
+
+def _behind_limits(standing: DatabaseFigures) -> Iterator[Problem]:
+    if (waiting := standing.held.get("lane")) is not None:
+        text = "As many run as the limit allows for their key, or its rate is used up."
+        yield Problem("note", f"{waiting} behind a full limit", text, "lanes")
 
 
 def _paused(

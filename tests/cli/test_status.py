@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.limits import Limit
 from tests.helpers.command import Ran, command
+from tests.helpers.waiting import until
 
 STANDING = {
     "at", "counts", "by_type", "due", "oldest_due_at", "oldest_due_age", "held", "paused", "unclaimed", "runners",
-    "types",
+    "types", "is_locked",
 }  # fmt: skip
 
 
@@ -61,7 +64,9 @@ def test_living_runners_are_shown(database: Path) -> None:
 
 def test_a_pause_is_said_first(database: Path) -> None:
     assert command("pause", "pay", "--by", "ops").code == 0
-    assert "paused: pay since" in beside_a_runner(database, "status").out.splitlines()[0]
+    first = beside_a_runner(database, "status").out.splitlines()[0]
+    assert first.startswith("paused: pay since")
+    assert first.endswith(", by ops; 0 jobs pending")
     assert command("status", "--json").json["paused"]["pay"]["by"] == "ops"
 
 
@@ -102,6 +107,39 @@ def test_a_check_finds_a_locked_file(database: Path, monkeypatch: pytest.MonkeyP
         found = command("check")
     assert found.code == 6
     assert found.out.startswith("locked: another program keeps the database locked: `aiojobs-lite db doctor`")
+
+
+def test_the_status_begins_with_a_lock(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiojobs_lite.cli.status.LOCK_PATIENCE_S", 0.0)
+    assert command("status", "--json").json["is_locked"] is False
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        assert command("status", "--json").json["is_locked"] is True
+        text = command("status").out
+    assert text.startswith("another program keeps the database locked: `aiojobs-lite db doctor`\n")
+
+
+def test_the_status_says_what_a_full_limit_holds_back(database: Path) -> None:
+    async def run() -> tuple[Ran, Ran]:
+        runner = JobRunner(database)
+        release = asyncio.Event()
+
+        @runner.job(limits=[Limit(1, key="org", name="orgs")])
+        async def report(org: str) -> None:
+            await release.wait()
+
+        async with runner:
+            await runner.enqueue_many([report.bind(org="acme") for _ in range(3)])
+            await until(lambda: runner.stats().running == 1)
+            found = [await asyncio.to_thread(command, *one) for one in (["status"], ["list", "--type", "report"])]
+            release.set()
+            await runner.run_until_idle()
+        return found[0], found[1]
+
+    status, jobs = asyncio.run(run())
+    assert "behind a full limit: 2; `aiojobs-lite explain`" in status.out
+    assert len(re.findall(r"report +processing .* runs for ", jobs.out)) == 1
+    assert len(re.findall(r"report +pending .* due ", jobs.out)) == 2
 
 
 @pytest.mark.usefixtures("database")

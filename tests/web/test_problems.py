@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from aiojobs_lite import JobRunner
@@ -65,12 +66,31 @@ def test_each_thing_that_is_wrong_is_a_line() -> None:
         (found(standing=replace(STANDS, unclaimed={"a": 3})), ("bad", "3 jobs of a without a handler")),
         (found(standing=replace(STANDS, paused={"a": Pause(NOW, "ann")})), ("warn", "a is paused")),
         (
+            found(
+                standing=replace(
+                    STANDS, held={"lane": BoundedCount(3, is_more=False), "after": BoundedCount(1, is_more=False)}
+                )
+            ),
+            ("note", "3 behind a full limit"),
+        ),
+        (
             found(standing=replace(STANDS, unclaimed={"a": 3}, paused={"a": Pause(NOW, "ann")})),
             ("warn", "a is paused"),
         ),
     ]
     for problems, expected in cases:
         assert levels(problems) == [expected]
+
+
+def test_a_line_leads_to_what_it_speaks_of() -> None:
+    (locked,) = found(replace(WELL, degraded="SQLITE_BUSY"))
+    assert locked.text.startswith("Another program holds its lock: end that transaction. Nothing is lost")
+    (full,) = found(replace(WELL, degraded="SQLITE_FULL"))
+    assert full.text.startswith("SQLITE_FULL. Nothing is lost")
+    (stuck,) = found(replace(WELL, stuck=2))
+    assert (stuck.path, stuck.parameters) == ("jobs", {"status": "processing", "order": "oldest"})
+    (behind,) = found(standing=replace(STANDS, held={"lane": BoundedCount(3, is_more=False)}))
+    assert behind.path == "lanes"
 
 
 def test_the_worst_comes_first() -> None:
@@ -123,3 +143,20 @@ async def test_the_first_page_says_that_all_is_well_or_what_is_not() -> None:
         ):  # fmt: skip
             assert part in text, part
         assert "All is well." not in text
+
+
+async def test_what_stops_all_jobs_stands_before_those_that_died(database: Path) -> None:
+    runner = JobRunner(database)
+
+    @runner.job(max_attempts=1)
+    async def pay() -> None:
+        raise LookupError
+
+    async with runner:
+        await runner.enqueue(pay)
+        await runner.run_until_idle()
+        await runner.types.pause(pay)
+    async with dashboard(JobRunner(database, max_running=0)) as client:
+        text = text_of((await client.get("/")).text)
+    lines = ("No runner lives that runs jobs", "1 dead: pay", "pay is paused")
+    assert sorted(lines, key=text.index) == list(lines)

@@ -113,6 +113,8 @@ def view_jobs(screen: Screen, jobs: Sequence[Job], behind: int | None) -> None:
 
 def _why(job: Job, now: datetime) -> str:
     """What there is to say of a job in a list."""
+    if job.status == "processing" and job.started_at is not None:
+        return f"runs for {span((now - job.started_at).total_seconds())}"
     if job.held is not None:
         return f"held: {job.held.value}{f' ({job.reason})' if job.reason else ''}"
     if job.error or job.reason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.cli.exits import ExitCode
 from aiojobs_lite.cli.screen import Screen
@@ -11,7 +11,9 @@ from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.runner.figures import DatabaseFigures
-from aiojobs_lite.telemetry.wording import by_type, named, span
+from aiojobs_lite.telemetry.wording import by_type, counted, named, span
+
+LOCKED_TEXT: Final = "another program keeps the database locked: `aiojobs-lite db doctor`"
 
 
 class HealthProblem(NamedTuple):
@@ -87,8 +89,10 @@ def _runner_as_json(runner: RunnerInfo) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def view_standing(screen: Screen, now: DatabaseFigures) -> None:
+def view_standing(screen: Screen, now: DatabaseFigures, *, is_locked: bool = False) -> None:
     """Shows how a database stands: what is wrong first."""
+    if is_locked:
+        screen.line(LOCKED_TEXT, style="red")
     for text in _wrong(now):
         screen.line(text, style="yellow")
     oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""
@@ -114,5 +118,12 @@ def _wrong(now: DatabaseFigures) -> list[str]:
         found.append(f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}")
     for name, pause in now.paused.items():
         until = f" until {as_instant(pause.until)}" if pause.until else ""
-        found.append(f"paused: {name} since {as_instant(pause.since)}{until}, by {pause.by}")
+        pending = now.counts.get(name, {}).get(Status.PENDING, 0)
+        found.append(
+            f"paused: {name} since {as_instant(pause.since)}{until}, by {pause.by}; {counted(pending, 'job')} pending"
+        )
+    if (waiting := now.held.get("lane")) is not None:
+        found.append(
+            f"behind a full limit: {waiting}; `aiojobs-lite explain` with the id of one names its limit and key"
+        )
     return found
