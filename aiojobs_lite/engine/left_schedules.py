@@ -35,7 +35,7 @@ class LeftSchedules:
         self._bus = bus
         self._identity = identity
         self._registry = registry
-        self._alive: set[str] | None = None  # the runners at the last look
+        self._ended: set[str] | None = None  # the runners that had ended at the last look
 
     async def look(self, runners: Sequence[RunnerInfo], dead: Collection[str]) -> None:
         """Looks, at first and after a runner has ended.
@@ -44,12 +44,12 @@ class LeftSchedules:
             runners: All that are stored.
             dead: Those that are dead, whether or not that is noted.
         """
-        before, alive = self._alive, {runner.id for runner in runners if runner.is_alive}
+        before, ended = self._ended, {runner.id for runner in runners if not runner.is_alive}
         is_judge = self._identity.stored.max_running > 0 and bool(self._registry.names())
-        if is_judge and (before is None or before - alive):
+        if is_judge and (before is None or ended - before):
             declared = tuple([one.name for one in self._registry if one.cron is not None])
             if found := await self._store.ask(FindLeft(declared)):
                 write = StopSchedules(tuple(found), self._identity.owner, tuple(sorted(dead)))
                 if (left := await self._commits.write(write)) and self._bus.is_watched(SchedulesLeft):
                     self._bus.publish(SchedulesLeft(", ".join(left)))
-        self._alive = alive  # if the store fails, the next look does it
+        self._ended = ended  # if the store fails, the next look does it
