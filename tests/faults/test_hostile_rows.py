@@ -24,6 +24,8 @@ from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, until
 
+pytestmark = slow
+
 NOW = to_micros(FakeClock().time)
 DEAD = "0123456789abcdef"  # an owner that left no file
 BIG = 50 * 2**20

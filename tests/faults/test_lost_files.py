@@ -21,6 +21,8 @@ from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
 from tests.helpers.waiting import next_fact, until
 
+pytestmark = slow
+
 
 @pytest.fixture
 def lost(tmp_path: Path) -> Path:

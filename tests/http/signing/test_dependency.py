@@ -13,7 +13,10 @@ from pydantic import BaseModel
 from aiojobs_lite import InvalidOption
 from aiojobs_lite.http import VerifiedMessage, VerifyMiddleware
 from tests.helpers.asgi_server import served
+from tests.helpers.rings import slow
 from tests.helpers.signed import BODY, SCHEMES, signed, verifier
+
+pytestmark = slow
 
 JSON = {"content-type": "application/json"}
 RAN: list[VerifiedMessage] = []

@@ -18,8 +18,11 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from aiojobs_lite import InvalidOption, JobRunner
 from aiojobs_lite.http import DatabaseInbox, Inbox, MemoryInbox, MessageStatus, VerifyMiddleware
 from tests.helpers.asgi_server import served
+from tests.helpers.rings import slow
 from tests.helpers.signed import BODY, KEYS, SCHEMES, signed, verifier
 from tests.helpers.waiting import until
+
+pytestmark = slow
 
 Event = dict[str, Any]
 
