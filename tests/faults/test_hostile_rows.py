@@ -120,8 +120,10 @@ def shown(runner: JobRunner) -> dict[str, tuple[int, ...]]:
 
 async def everything(runner: JobRunner) -> list[Job]:
     """All jobs, by pages, each of them read alone as well."""
-    jobs: list[Job] = []
-    while page := await runner.jobs.list(limit=500, after=jobs[-1].id if jobs else None):
+    page = await runner.jobs.list(limit=500)
+    jobs = [*page]
+    while page.next is not None:
+        page = await runner.jobs.list(limit=500, after=page.next)
         jobs += page
     for one in jobs:
         assert await runner.jobs.get(one.id) == one
