@@ -108,16 +108,16 @@ def _stop(connection: sqlite3.Connection, sql: Sql, source: ListSource, query: F
 
 
 def _walked(connection: sqlite3.Connection, sql: Sql, query: FindIds) -> int | None:
-    """The same of all jobs: as many ids further on."""
-    lowest, highest = connection.execute(sql["bounds_of_ids"]).fetchall()[0]
+    """The same of all jobs: as many ids further on, from the first that there is: ids may lie far apart."""
+    first, last = _range_of(query.jobs)
+    lowest, highest = connection.execute(sql["bounds_of_ids"], {"first": first, "last": last}).fetchall()[0]
     if lowest is None:
         return None
-    first, last = _range_of(query.jobs)
     if query.jobs.oldest_first:
-        place = max(first, lowest) + query.looks - 1
-        return place if place < min(last, highest) else None
-    place = min(last, highest) - query.looks + 1
-    return place if place > max(first, lowest) else None
+        place = int(lowest) + query.looks - 1
+        return place if place < highest else None
+    place = int(highest) - query.looks + 1
+    return place if place > lowest else None
 
 
 def statement(sql: Sql, source: ListSource, query: FindJobs, selected: str = ", ".join(JOB)) -> str:

@@ -101,15 +101,17 @@ WHERE status IN ('completed', 'dead', 'cancelled')
 );
 
 -- name: bounds_of_ids
--- The lowest and the highest id.
+-- The lowest and the highest id between two; NULL: there is none.
 SELECT
     (
         SELECT min(id)
         FROM aiojobs_jobs
+        WHERE id BETWEEN :first AND :last
     ),
     (
         SELECT max(id)
         FROM aiojobs_jobs
+        WHERE id BETWEEN :first AND :last
     );
 
 -- name: jobs_of_all
