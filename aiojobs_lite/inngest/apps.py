@@ -197,11 +197,13 @@ class Apps:
         Raises:
             ConfigurationError: If one has the name of another job type, or a limit with another value.
         """
-        of_runner = self._runner.types
+        of_runner, former = self._runner.types, {config.id: self._known(config.id) for config in configs}
         gone = [self._types[name] for name in self._of_app.get(app, ()) if name not in types]
-        new = [types[config.id] for config in configs if config.id not in self.functions]
-        changed = [types[config.id] for config in configs if config.id in self.functions]
+        new = [types[name] for name, known in former.items() if known is None]
+        changed = [types[name] for name, known in former.items() if known is not None]
         await of_runner.remove(*gone)  # at first: their limits may come back with other values
+        for config in configs:  # a run begins as soon as its type is there, and may invoke any of them
+            self.functions[config.id], self._types[config.id] = config, types[config.id]
         try:
             await of_runner.add(*new)
             try:
@@ -210,15 +212,26 @@ class Apps:
                 await of_runner.remove(*new)
                 raise
         except AiojobsError:
+            for name, known in former.items():
+                self._set(name, known)
             await of_runner.add(*gone)
             raise
         for job_type in gone:
             await self._leave(job_type.name)
         for config in configs:
+            known = former[config.id]
             await self._cancellers.put(config)
-            await self._schedule(config, types[config.id], self.functions.get(config.id))
-            self.functions[config.id], self._types[config.id] = config, types[config.id]
+            await self._schedule(config, types[config.id], None if known is None else known[0])
         self._of_app[app] = tuple(types)
+
+    def _known(self, name: str) -> tuple[FunctionConfig, JobType[..., Any]] | None:
+        return (self.functions[name], self._types[name]) if name in self.functions else None
+
+    def _set(self, name: str, known: tuple[FunctionConfig, JobType[..., Any]] | None) -> None:
+        if known is None:
+            del self.functions[name], self._types[name]
+        else:
+            self.functions[name], self._types[name] = known
 
     async def _leave(self, name: str) -> None:
         """A function is no more: nothing starts it; its runs are left."""
