@@ -1,7 +1,7 @@
 """Functions of an Inngest app: what the workload measures of them, and the bare loop of aiohttp beside them.
 
-`python -m benchmarks.inngest` is the app: a process of its own that answers as an SDK does, and takes no time of what
-is measured.
+There are two apps, each a process of its own. One is that of a user, by an SDK (`benchmarks/sdk_app.py`). The other,
+`python -m benchmarks.inngest`, answers as an SDK does, and at once: of it the share is that of the runner alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.events import EventToSend
@@ -27,13 +27,17 @@ STEPS: Final = 3
 CALLS: Final = STEPS + 1
 """Of a function: each has an answer with a step, the last one the result."""
 
+EVENT: Final = "bench/asked"
 _FUNCTION: Final = "bench-three"
-_EVENT: Final = "bench/asked"
 _HASHES: Final = tuple(hashlib.sha1(f"step-{number}".encode()).hexdigest() for number in range(STEPS))
 _BODIES_PATH: Final = b"GET /bodies"
 
 
-# The app.
+App = Literal["sdk", "instant"]
+_MODULES: Final[dict[App, str]] = {"sdk": "benchmarks.sdk_app", "instant": __name__}
+
+
+# The app that answers at once.
 
 
 def _answer(status: str, body: object) -> bytes:
@@ -93,10 +97,13 @@ async def serve() -> None:
     await server.serve_forever()
 
 
+# What is measured.
+
+
 @contextmanager
-def serving() -> Iterator[str]:
-    """The app as a process of its own; its address."""
-    with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
+def serving(app: App) -> Iterator[str]:
+    """An app as a process of its own; its address."""
+    with subprocess.Popen([sys.executable, "-m", _MODULES[app]], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}"
@@ -104,24 +111,29 @@ def serving() -> Iterator[str]:
             process.kill()
 
 
-# What is measured.
+async def bodies(app: str) -> list[bytes]:
+    """What was posted to the app that answers at once: the calls of a function in order."""
+    import aiohttp  # noqa: PLC0415  # of the extra
+
+    async with aiohttp.ClientSession() as session, session.get(f"{app}/bodies") as answer:
+        found = [body.encode() for body in await answer.json()]
+    assert all(found), "the bare loop posts what was called before"
+    return found
 
 
-async def bare(app: str, functions: int) -> Run:
+async def bare(app: str, calls: list[bytes], functions: int) -> Run:
     """The same calls of aiohttp alone, by `AT_ONCE` tasks, with its own defaults: the calls of a function in order."""
     import aiohttp  # noqa: PLC0415  # of the extra
 
     left, url, found = iter(range(functions)), f"{app}/api?fnId={_FUNCTION}&stepId=step", list[Run]()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        async with session.get(f"{app}/bodies") as answer:
-            bodies = [body.encode() for body in await answer.json()]
-        assert all(bodies), "the bare loop posts what was called before"
 
         async def work() -> None:
             for _ in left:
-                for body in bodies:
+                for body in calls:
                     async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as called:
+                        assert called.ok, await called.text()
                         await called.read()
 
         with measured(functions * CALLS, found):
@@ -136,7 +148,7 @@ async def run(path: Path, durability: Durability, app: str, functions: int) -> R
     async with runner:
         await _register(server, app)
         await runner.types.pause(_FUNCTION)
-        await runner.events.send_many([EventToSend(_EVENT, {"n": n}) for n in range(functions)])
+        await runner.events.send_many([EventToSend(EVENT, {"n": n}) for n in range(functions)])
         await runner.run_until_idle()
         with measured(functions * CALLS, found):
             await runner.types.resume(_FUNCTION)
@@ -149,7 +161,7 @@ async def _register(server: Any, app: str) -> None:
     """Registers the function, as an SDK does."""
     runtime = {"type": "http", "url": f"{app}/api?fnId={_FUNCTION}&stepId=step"}
     function = {
-        "id": _FUNCTION, "name": "three", "triggers": [{"event": _EVENT}],
+        "id": _FUNCTION, "name": "three", "triggers": [{"event": EVENT}],
         "steps": {"step": {"id": "step", "name": "step", "runtime": runtime}},
     }  # fmt: skip
     body = json.dumps({"url": app, "appName": "bench", "sdk": "py:v0.5.19", "functions": [function]}).encode()

@@ -161,11 +161,11 @@ def _deliveries(found: Results) -> list[Limit]:
 
 def _inngest(found: Results) -> list[Limit]:
     """Both call the same app by aiohttp, with the same bodies. The bare loop stores nothing, and makes no body."""
-    lines = []
+    lines, name = [], inngest.NAMES["sdk"]
     for durability in DURABILITIES:
-        bare = found.median(inngest.NAME, durability, who=deliveries.BARE_AIOHTTP)
-        calls = found.median(inngest.NAME, durability) / bare
-        lines.append(Limit(f"calls of {inngest.NAME}, {durability}, of bare aiohttp", calls, 0.5))
+        bare = found.median(name, durability, who=deliveries.BARE_AIOHTTP)
+        calls = found.median(name, durability) / bare
+        lines.append(Limit(f"calls of {name}, {durability}, of bare aiohttp", calls, 0.5))
     return lines
 
 
