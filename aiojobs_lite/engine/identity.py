@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 from collections.abc import Mapping
+from typing import Final
 
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.runners import SetRunner
+
+_ID: Final = re.compile(r"[1-9][0-9]{0,18}")
 
 
 def key_of(database: str, job_id: int) -> str:
@@ -50,3 +55,11 @@ class Identity:
     def key_of(self, job_id: int) -> str:
         """The key of a job, unique over databases."""
         return key_of(self.database, job_id)
+
+    def id_of(self, key: str) -> int | None:
+        """The id of the job that has a key; None if it is no key of a job of this database. The job may be gone."""
+        database, dash, number = key.rpartition("-")
+        if not dash or not database or database != self.database:
+            return None
+        is_id = _ID.fullmatch(number) is not None and int(number) <= LARGEST_INTEGER
+        return int(number) if is_id else None

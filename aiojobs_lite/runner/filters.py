@@ -28,6 +28,7 @@ Wanted = str | int
 
 JobOrder = Literal["newest", "oldest"]
 
+LARGEST_PAGE: Final = 1000  # jobs
 MOST_WANTED: Final = 1000  # values of one name in the metadata
 _MOST_NAMES_WANTED: Final = 20
 _REASONS: Final = [str(known) for known in Held if known is not Held.UNKNOWN]
@@ -219,8 +220,11 @@ def check_id(job_id: object) -> int:
 
 
 def check_ids(ids: object) -> set[int]:
-    """Checks that a value has ids of jobs; see `check_id`."""
-    return {check_id(one) for one in check_each("ids", ids, "ids of jobs")}
+    """Checks that a value has ids of jobs, at most those of a page; see `check_id`."""
+    wanted = {check_id(one) for one in check_each("ids", ids, "ids of jobs")}
+    if len(wanted) > LARGEST_PAGE:
+        raise InvalidOption("ids", f"{len(wanted):,} ids", f"at most {LARGEST_PAGE:,}")
+    return wanted
 
 
 def check_reason(reason: object) -> str | None:

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Unpack
 
-from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.waiters import Finished, finished_as
 from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import InvalidOption, JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
-from aiojobs_lite.handlers.checks import (
-    check_aware,
-    check_choice,
-    check_each,
-    check_flag,
-    check_instant,
-    check_whole,
-)
+from aiojobs_lite.handlers.checks import check_flag, check_instant, check_whole
 from aiojobs_lite.handlers.job_type import JobType
-from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.moments import GetJobs, ListMoments, Moment, MomentKind, MomentPage
+from aiojobs_lite.model.moments import GetJobs, Moment, MomentKind, MomentPage
 from aiojobs_lite.model.overview import BoundedCount
 from aiojobs_lite.model.progress import GetLog, JobLog
 from aiojobs_lite.model.queries import GetChangeMark, GetJob
 from aiojobs_lite.runner.bulk import MOST_MOVED, ManyJobs
 from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.filters import (
+    LARGEST_PAGE,
     JobFilters,
     JobSelection,
     Wanted,
@@ -39,17 +30,15 @@ from aiojobs_lite.runner.filters import (
     check_ids,
     check_key_of,
     check_reason,
-    check_wanted,
     select,
 )
+from aiojobs_lite.runner.moments import moments_query
 from aiojobs_lite.runner.orders import cancel_one, delete_one, redrive_one, reschedule_one
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
-from aiojobs_lite.runner.types import known_name, type_name
+from aiojobs_lite.runner.types import known_name
 from aiojobs_lite.runner.walks import JobPage, behind, count_jobs, read_page
 
-_LARGEST_PAGE: Final = 1000  # jobs
 _PEEK_S: Final = 0.25  # that an error may take for its text
-_ID: Final = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class Peeked(NamedTuple):
@@ -107,7 +96,7 @@ class StoredJobs(ManyJobs):
             InvalidOption: If one of them cannot work.
             UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
         """
-        check_whole("limit", limit, _LARGEST_PAGE)
+        check_whole("limit", limit, LARGEST_PAGE)
         engine, query = self._access.engine, select(selection, wanted).query
         page = await read_page(engine, behind(query, check_key_of("after", after, "job")), limit)
         if not page and page.next is None and query.type is not None:
@@ -151,7 +140,7 @@ class StoredJobs(ManyJobs):
             InvalidOption: If they are no ids, or too many.
         """
         engine = self._access.engine
-        wanted = _check_ids(ids)
+        wanted = check_ids(ids)
         return await engine.ask(GetJobs(wanted)) if wanted else {}
 
     async def moments(
@@ -186,22 +175,8 @@ class StoredJobs(ManyJobs):
             InvalidOption: If one of them cannot work.
         """
         engine = self._access.engine
-        of_type = type_name(type)
-        if of_type is None:
-            raise InvalidOption("type", type, "the name of a job type")
-        names = [str(one) for one in MomentKind]
-        listed = {
-            MomentKind(check_choice("kinds", one, names)) for one in check_each("kinds", kinds, f"some of {names}")
-        }
-        first, last = (
-            None if at is None else to_micros(check_aware(name, at))
-            for name, at in (("since", since), ("until", until))
-        )
-        if after is not None and not isinstance(after, Moment):
-            raise InvalidOption("after", after, "the `next` of the page before")
-        wanted, fields = None if ids is None else _check_ids(ids), check_wanted("metadata", metadata)
-        size = check_whole("limit", limit, _LARGEST_PAGE)
-        return await engine.ask(ListMoments(of_type, listed, size, after, first, last, wanted, fields))
+        query = moments_query(type, kinds, ids, metadata, since, until, limit, after)
+        return await engine.ask(query)
 
     async def log(self, job_id: int) -> JobLog:
         """Reads the newest 1,000 lines that the handlers of a job logged by `ctx.log`.
@@ -283,11 +258,7 @@ class StoredJobs(ManyJobs):
         """
         if not isinstance(key, str):
             raise InvalidOption("key", key, "the key of a job, as text")
-        database, dash, number = key.rpartition("-")
-        if not dash or not database or database != self._access.latest_engine.identity.database:
-            return None
-        is_id = _ID.fullmatch(number) is not None and int(number) <= LARGEST_INTEGER
-        return int(number) if is_id else None
+        return self._access.latest_engine.identity.id_of(key)
 
     async def run_now(self, job_id: int) -> None:
         """Makes a job due that waits for its retry or for its time. What else keeps it from running stays: a pause, a
@@ -384,11 +355,3 @@ class StoredJobs(ManyJobs):
         except (StoreError, RunnerError, TimeoutError):
             return None
         return None if job is None else Peeked(job, engine.now(), engine.is_clock_replaced)
-
-
-def _check_ids(ids: Iterable[int]) -> set[int]:
-    """The ids of jobs, at most those of a page."""
-    wanted = check_ids(ids)
-    if len(wanted) > _LARGEST_PAGE:
-        raise InvalidOption("ids", f"{len(wanted):,} ids", f"at most {_LARGEST_PAGE:,}")
-    return wanted

@@ -161,6 +161,7 @@ ELSEWHERE: Final = {
     "stores/sqlite/documents.py": Suite(f"{_CONFORMANCE}/documents.py", _EACH_STORE),
     "model/moments.py": Suite(f"{_CONFORMANCE}/lists.py", _EACH_STORE),
     "stores/sqlite/moments.py": Suite(f"{_CONFORMANCE}/lists.py", _EACH_STORE),
+    "runner/moments.py": Suite("tests/runner/test_filters.py", "its refusals are those of each option"),
     "runner/orders.py": Suite("tests/runner/test_jobs.py", "callers see what follows from each there"),
     "qstash/moments.py": Suite("tests/qstash/test_events.py", "its lists are those of events and of dead messages"),
     "qstash/overrides.py": Suite("tests/qstash/test_dlq.py", "what it changes is looked at in what is published again"),
