@@ -197,13 +197,14 @@ class Apps:
         Raises:
             ConfigurationError: If one has the name of another job type, or a limit with another value.
         """
-        of_runner, former = self._runner.types, {config.id: self._known(config.id) for config in configs}
+        of_runner = self._runner.types
+        former = {name: (self.functions[name], self._types[name]) for name in types if name in self.functions}
         gone = [self._types[name] for name in self._of_app.get(app, ()) if name not in types]
-        new = [types[name] for name, known in former.items() if known is None]
-        changed = [types[name] for name, known in former.items() if known is not None]
+        new = [job_type for name, job_type in types.items() if name not in former]
+        changed = [job_type for name, job_type in types.items() if name in former]
         await of_runner.remove(*gone)  # at first: their limits may come back with other values
-        for config in configs:  # a run begins as soon as its type is there, and may invoke any of them
-            self.functions[config.id], self._types[config.id] = config, types[config.id]
+        # A run begins as soon as its type is there, and may invoke any of them.
+        self._know({config.id: (config, types[config.id]) for config in configs})
         try:
             await of_runner.add(*new)
             try:
@@ -212,26 +213,22 @@ class Apps:
                 await of_runner.remove(*new)
                 raise
         except AiojobsError:
-            for name, known in former.items():
-                self._set(name, known)
+            for job_type in new:
+                del self.functions[job_type.name], self._types[job_type.name]
+            self._know(former)
             await of_runner.add(*gone)
             raise
         for job_type in gone:
             await self._leave(job_type.name)
         for config in configs:
-            known = former[config.id]
             await self._cancellers.put(config)
-            await self._schedule(config, types[config.id], None if known is None else known[0])
+            before = former[config.id][0].crons if config.id in former else ()
+            await self._schedule(config, types[config.id], len(before))
         self._of_app[app] = tuple(types)
 
-    def _known(self, name: str) -> tuple[FunctionConfig, JobType[..., Any]] | None:
-        return (self.functions[name], self._types[name]) if name in self.functions else None
-
-    def _set(self, name: str, known: tuple[FunctionConfig, JobType[..., Any]] | None) -> None:
-        if known is None:
-            del self.functions[name], self._types[name]
-        else:
-            self.functions[name], self._types[name] = known
+    def _know(self, functions: Mapping[str, tuple[FunctionConfig, JobType[..., Any]]]) -> None:
+        for name, (config, job_type) in functions.items():
+            self.functions[name], self._types[name] = config, job_type
 
     async def _leave(self, name: str) -> None:
         """A function is no more: nothing starts it; its runs are left."""
@@ -240,16 +237,14 @@ class Apps:
         await self._cancellers.remove(name)
         await self._unschedule(name, range(len(config.crons)))
 
-    async def _schedule(
-        self, config: FunctionConfig, job_type: JobType[..., Any], before: FunctionConfig | None
-    ) -> None:  # fmt: skip
+    async def _schedule(self, config: FunctionConfig, job_type: JobType[..., Any], before: int) -> None:
+        """Has the clock start runs of a function, and its former schedules, so many, no more."""
         for place, cron in enumerate(config.crons):
             event = {"id": "", "name": TIMER, "data": {"cron": cron.expression}, "sent_at": 0}
             name = _schedule_name(config.id, place)
             job = job_type.using(delay=_phase(name) * cron.jitter) if cron.jitter else job_type
             await self._runner.schedules.put(name, cron.fields, job.bind(**{EVENT: event}), tz=cron.tz)
-        if before is not None:
-            await self._unschedule(config.id, range(len(config.crons), len(before.crons)))
+        await self._unschedule(config.id, range(len(config.crons), before))
 
     async def _unschedule(self, name: str, places: Iterable[int]) -> None:
         for place in places:

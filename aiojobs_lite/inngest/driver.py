@@ -35,7 +35,7 @@ from aiojobs_lite.inngest.call import (
     step_texts,
 )
 from aiojobs_lite.inngest.conditions import find_unfit, open_again
-from aiojobs_lite.inngest.defers import defers_text, is_defer, log_unfit_defers
+from aiojobs_lite.inngest.defers import DEFERS, defers_text, is_defer, log_unfit_defers
 from aiojobs_lite.inngest.operations import (
     GATEWAYS,
     RETURNED_NOTE,
@@ -185,10 +185,12 @@ class HttpDriver:
     async def _made(self, found: Sequence[SdkOperation], answering: Answering) -> list[Operation]:
         """The operations of a run that an answer has; the requests of the server side by side, when the rest is fit."""
         helpers = self._settings.helpers
-        log_unfit_defers(found, answering.job)
-        made: list[Operation] = []
+        made, unfit = list[Operation](), 0
         for one in found:
-            made += await operations_of(one, answering, helpers)
+            operations = await operations_of(one, answering, helpers)
+            unfit += one.op in DEFERS and not operations
+            made += operations
+        log_unfit_defers(unfit, answering.job)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(requested(one, answering, helpers)) for one in found if one.op in GATEWAYS]
         return made + [task.result() for task in tasks]

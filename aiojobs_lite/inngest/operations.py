@@ -26,13 +26,11 @@ from aiojobs_lite.inngest.defers import note_of_defer
 from aiojobs_lite.inngest.durations import LONGEST_SLEEP_S, instant_of
 from aiojobs_lite.inngest.events import memo_text
 from aiojobs_lite.inngest.expressions import compile_expression
+from aiojobs_lite.inngest.run_events import INVOKED
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.event_match import EventMatch, json_values
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
-
-INVOKED_EVENT: Final = "inngest/function.invoked"
-"""The name of the event that a function gets which another one invokes."""
 
 RETURNED_NOTE: Final = ids.own_name("returned")
 """The note of a result of the run that came beside its last steps."""
@@ -270,7 +268,7 @@ def _invoke(found: SdkOperation, name: str, answering: Answering, helpers: Helpe
     about = {"fn_id": function_id, "correlation_id": f"{answering.run}.{found.id}", "expire": until // 1_000}
     given = payload.get("data") or {}
     event = {
-        **{field: payload.get(field) for field in ("user", "v", "meta")}, "name": INVOKED_EVENT,
+        **{field: payload.get(field) for field in ("user", "v", "meta")}, "name": INVOKED,
         "id": ids.fresh(answering.now // 1_000),
         "data": {**(given if isinstance(given, dict) else {}), "_inngest": about},
     }  # fmt: skip

@@ -63,10 +63,7 @@ def load_value(text: str) -> Any:
         ValueError: If it is none.
     """
     check_depth(text)
-    try:
-        return _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP.format(DEEPEST_JSON)) from None
+    return _DECODER.decode(text)
 
 
 def check_depth(text: str, deepest: int = DEEPEST_JSON) -> None:
@@ -83,7 +80,7 @@ def check_depth(text: str, deepest: int = DEEPEST_JSON) -> None:
     if len(steps) > 2 * MOST_JSON_PARTS:
         raise ValueError(f"it has more than {MOST_JSON_PARTS:,} lists and objects")
     if max(accumulate(array("b", steps)), default=0) > deepest:
-        raise ValueError(_TOO_DEEP.format(deepest))
+        raise ValueError(f"lists and objects are nested more than {deepest} deep")
 
 
 def check(text: str) -> str:
@@ -117,9 +114,9 @@ def parts(text: str) -> dict[str, JsonPart]:
     while at:
         if not text.startswith('"', at):
             raise ValueError("a member of an object has no name")
-        name, at = _decoded(text, at)
+        name, at = _DECODER.raw_decode(text, at)
         at = _past(text, at, ":")
-        value, end = _decoded(text, at)
+        value, end = _DECODER.raw_decode(text, at)
         if name in found:
             raise ValueError(f"an object has the name {name!r} twice")
         found[name] = JsonPart(value, text[at:end])
@@ -137,7 +134,7 @@ def items(text: str) -> list[str]:
     found: list[str] = []
     at = _first(text, "[", "]")
     while at:
-        _, end = _decoded(text, at)
+        _, end = _DECODER.raw_decode(text, at)
         found.append(text[at:end])
         at = _next(text, end, "]")
     return found
@@ -173,13 +170,6 @@ def _check_end(text: str, end: int) -> None:
         raise ValueError(f"there is more behind the value, at character {end}")
 
 
-def _decoded(text: str, at: int) -> tuple[Any, int]:
-    try:
-        return _DECODER.raw_decode(text, at)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP.format(DEEPEST_JSON)) from None
-
-
 def _skip(text: str, at: int) -> int:
     if text[at : at + 1] > " ":  # nearly always, but for one blank behind a colon or a comma
         return at
@@ -208,5 +198,4 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-_TOO_DEEP: Final = "lists and objects are nested more than {} deep"
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,11 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from aiojobs_lite import JobRunner
+from aiojobs_lite import JobRunner, Status
 from aiojobs_lite.inngest import inngest_app
+from aiojobs_lite.inngest.cancellers import Cancellers
+from aiojobs_lite.inngest.functions import FunctionConfig
 from aiojobs_lite.testing import JobKit
 from tests.helpers.endpoints import Received, endpoint, reply
-from tests.helpers.inngest import sdk
+from tests.helpers.inngest import hashed, operation, sdk
 from tests.helpers.inngest_app import shop
 from tests.helpers.waiting import until
 
@@ -72,6 +75,35 @@ async def test_a_registration_in_one_runner_reaches_another_one_of_the_database(
         await until(lambda: "shop-pay" in other.stats().by_type)
         await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "mail"))
         await until(lambda: "shop-mail" in other.stats().by_type)
+
+
+async def test_a_run_that_begins_while_its_app_is_taken_over_finds_all_functions_of_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opts = {"function_id": "shop-mail", "payload": {"data": {}}}
+    is_over, put = asyncio.Event(), Cancellers.put
+
+    async def answer(received: Received, writer: Any) -> None:
+        body = received.json()
+        is_end = body["event"]["name"] != "shop/pay" or body["steps"]
+        writer.write(sdk(200, body["steps"]) if is_end else sdk(206, [operation("InvokeFunction", "a", opts=opts)]))
+
+    async def put_late(cancellers: Cancellers, config: FunctionConfig) -> None:
+        await is_over.wait()
+        await put(cancellers, config)
+
+    async with endpoint(answer) as server:
+        async with served(tmp_path) as (runner, client):
+            await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "pay", "mail"))
+            await runner.types.pause("shop-pay")
+            (sent,) = (await runner.send("shop/pay", {})).handles
+        async with JobRunner(tmp_path / "jobs.db") as other:
+            await other.types.resume("shop-pay")
+        monkeypatch.setattr(Cancellers, "put", put_late)  # the functions are job types by then
+        async with served(tmp_path) as (runner, _):
+            finished = await runner.jobs.wait(sent.id)
+            is_over.set()
+    assert (finished.status, finished.result) == (Status.COMPLETED, {hashed("a"): {"data": {}}})
 
 
 async def test_an_app_is_asked_to_register_and_logged_once_while_it_is_away(

@@ -130,14 +130,15 @@ async def test_what_cannot_be_deferred_is_left_out(
     assert words in caplog.text
 
 
-async def test_a_checkpoint_may_have_them(job_kit: JobKit) -> None:
+async def test_a_checkpoint_may_have_them(job_kit: JobKit, caplog: pytest.LogCaptureFixture) -> None:
     runner, statuses = JobRunner(":memory:"), list[int]()
     client = httpx.AsyncClient(transport=httpx.ASGITransport(inngest_app(runner, mode="dev")), base_url="http://a.test")
 
     async def answer(received: Received, writer: asyncio.StreamWriter) -> None:
         ctx = received.json()["ctx"]
         if ctx["fn_id"] == "shop-pay":
-            body = {"qi_id": ctx["qi_id"], "steps": [operation("StepRun", "s", data=1), add("a", {"n": 7})]}
+            steps = [operation("StepRun", "s", data=1), add("a", {"n": 7}), operation("DeferAdd", "b", opts={})]
+            body = {"qi_id": ctx["qi_id"], "steps": steps}
             statuses.append((await client.post(f"/v1/checkpoint/{ctx['run_id']}/async", json=body)).status_code)
         writer.write(sdk(200, received.json()["event"]["data"].get("n")))
 
@@ -150,3 +151,4 @@ async def test_a_checkpoint_may_have_them(job_kit: JobKit) -> None:
         await job_kit.run_to_end()
         (job,) = await runner.jobs.list(type="shop-score")
     assert (statuses, job.result) == ([200], 7)
+    assert "1 deferred runs of job 1 name no function, or no object as their data: left out" in caplog.text

@@ -15,7 +15,7 @@ from aiojobs_lite.http.serving import ApiError, read_body
 from aiojobs_lite.inngest import raw_json
 from aiojobs_lite.inngest.answers import SdkOperation, operations_in
 from aiojobs_lite.inngest.api.door import InngestRoute, respond
-from aiojobs_lite.inngest.defers import DEFERS
+from aiojobs_lite.inngest.defers import DEFERS, log_unfit_defers
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import Item, item_of_text, job_of_run
 from aiojobs_lite.inngest.operations import Answering, Helpers, Unfit, names_of, operations_of
@@ -62,20 +62,23 @@ async def _operations(
     """What a checkpoint has: steps, and perhaps the end of the run."""
     rows = await hub.durable.store.ask(ListSteps(item.id))
     answering = Answering(item.id, "", "{}", names_of(rows), Verdict(Wish.NEVER), hub.now())
-    operations, end = list[Recorded](), None
+    operations, end, unfit = list[Recorded](), None, 0
     for one in found:
         if one.op == _END:
             end = RunReturned(one.data)
         elif one.op in _TAKEN:
-            operations += [made for made in await _made(one, answering) if isinstance(made, _RECORDED)]
+            made = await _made(one, answering)
+            unfit += one.op in DEFERS and not made
+            operations += [operation for operation in made if isinstance(operation, _RECORDED)]
         else:
             raise ApiError(400, f"{one.op!r} is no operation of a checkpoint")
+    log_unfit_defers(unfit, item.id)
     return operations, end
 
 
-async def _made(one: SdkOperation, answering: Answering) -> list[Operation]:
+async def _made(one: SdkOperation, answering: Answering) -> Sequence[Operation]:
     try:
-        return list(await operations_of(one, answering, _HELPERS))
+        return await operations_of(one, answering, _HELPERS)
     except Unfit as error:
         raise ApiError(400, str(error)) from error
 

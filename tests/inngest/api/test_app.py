@@ -81,6 +81,19 @@ async def test_an_id_of_another_app_or_of_a_job_type_is_refused(job_kit: JobKit)
         assert (taken.status_code, "shop-mail" in taken.text) == (400, True)
 
 
+async def test_a_registration_that_is_refused_leaves_the_functions_as_they_were(job_kit: JobKit) -> None:
+    def declare(runner: JobRunner) -> None:
+        @runner.job(name="shop-mail")
+        async def own() -> None: ...
+
+    async with shop(job_kit, returns(1), before=declare) as made:
+        await made.register(made.function(), made.function("bill"))
+        refused = await made.register(made.function(), made.function("mail"), made.function("ship"))
+        assert refused.status_code == 400
+        for name, status in (("pay", 200), ("bill", 200), ("mail", 404), ("ship", 404)):
+            assert (await made.client.post(f"/invoke/shop-{name}", json={})).status_code == status, name
+
+
 async def test_an_app_that_expects_the_other_kind_of_server_is_refused(job_kit: JobKit) -> None:
     async with shop(job_kit, returns(1)) as made:
         answer = await made.register(made.function(), **{"x-inngest-expected-server-kind": "cloud"})
