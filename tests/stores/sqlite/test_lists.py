@@ -8,6 +8,7 @@ import pytest
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindIds, FindJobs
+from aiojobs_lite.runner.walks import behind
 from aiojobs_lite.stores.sqlite import lists
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from tests.helpers.sqlite_store import opened
@@ -56,3 +57,21 @@ async def test_the_source_is_the_same_on_every_page(tmp_path: Path, monkeypatch:
             for before in (None, dead[1], 0):
                 page = FindJobs(status=status, before=before)
                 assert lists.source_of(connection, SQL, page).name == name
+
+
+@pytest.mark.parametrize("oldest_first", [True, False])
+async def test_ids_that_lie_far_apart_cost_a_question_for_each_group(tmp_path: Path, *, oldest_first: bool) -> None:
+    async with opened(tmp_path / "jobs.db") as store:
+        await inserted(store, *[new()] * 6)
+    with connected(tmp_path / "jobs.db") as connection:
+        for job_id, far in ((4, 2**20), (5, 2**40), (6, 2**40 + 1)):
+            connection.execute("UPDATE aiojobs_jobs SET id = ? WHERE id = ?", (far, job_id))
+        statements, questions = list[str](), [FindJobs(oldest_first=oldest_first)]
+        connection.set_trace_callback(statements.append)
+        ids = list[int]()
+        for jobs in questions:
+            page = lists.find_ids(connection, SQL, FindIds(jobs, looks=3))
+            ids += page.ids
+            questions += [] if page.next is None or len(questions) > 9 else [behind(jobs, page.next)]
+    assert ids == sorted([1, 2, 3, 2**20, 2**40, 2**40 + 1], reverse=not oldest_first)
+    assert (len(questions), len(statements)) == (3, 6)
