@@ -78,7 +78,8 @@ def list_hours(rows: Rows, query: ListHours) -> dict[int, FigureSum]:
 
 
 def _hours(rows: Rows, since: int, until: int) -> set[int]:
-    return {key[0] for key in rows.ends if key[0] is not None and since <= key[0] < until}
+    hours = {key[0] for of_kind in (rows.ends, rows.durations) for key in of_kind}
+    return {hour for hour in hours if hour is not None and since <= hour < until}
 
 
 def _sum(rows: Rows, hours: Collection[int | None], job_type: str | None) -> FigureSum:

@@ -69,6 +69,16 @@ class Figures:
         assert await store.ask(SumFigures(FIRST, SECOND + 1)) == together
         assert await store.ask(SumFigures(None, 0)) == together
 
+    async def test_those_that_are_alike_in_one_write_add_up(self, store: Store) -> None:
+        await one(store, added(FIRST, *[took(2, 7)] * 3))  # an hour without ends
+        sums = SumFigures(None, 0), SumFigures(FIRST, SECOND)
+        for question in sums:
+            assert await store.ask(question) == FigureSum([], [took(6, 7)])
+        await one(store, added(FIRST, *[ended(1, micros=2)] * 3, *[ended(1, FAILED, "E", dead=1)] * 3, took(1, 7)))
+        for question in sums:
+            assert await store.ask(question) == FigureSum([ended(3, FAILED, dead=3), ended(3, micros=6)], [took(7, 7)])
+        assert await store.ask(SumErrors(FIRST, SECOND, "a", 9)) == [ErrorSum("a", "E", 3, 3, NOW, NOW)]
+
     async def test_they_are_read_of_a_type_and_of_all_together(self, store: Store) -> None:
         for number, hour in enumerate((FIRST, SECOND, SECOND + HOUR)):
             of_b = ended(10 + number, job_type="b"), took(10 + number, 1, job_type="b")
