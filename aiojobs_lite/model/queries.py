@@ -105,7 +105,7 @@ class FindIds(NamedTuple):
 
     Attributes:
         jobs: Which jobs, and the size of the page.
-        looks: At most so many jobs are looked at.
+        looks: At most so many jobs are looked at; of a short list that must be sorted for the page, all are.
     """
 
     jobs: FindJobs

@@ -12,7 +12,7 @@ from aiojobs_lite.model.overview import BoundedCount
 from aiojobs_lite.model.queries import FindIds, FindJobs
 from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
 
-PAGE_S: Final = 0.04  # that the questions of a page take together, or but for the last one
+PAGE_S: Final = 0.03  # that the questions of a page take together, or but for the last one
 QUESTION_S: Final = 0.01  # that one question is to take: others wait for the same connection
 FIRST_LOOKS: Final = 1_000  # jobs
 _STEP: Final = 4  # times as many jobs, or so small a part of them, as the question before has looked at

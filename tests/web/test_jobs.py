@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.model.overview import BoundedCount
 from aiojobs_lite.runner import walks
+from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.web import jobs as jobs_page
 from aiojobs_lite.web.jobs import JOBS_A_PAGE
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
 from tests.helpers.hostile_text import HOSTILE, is_one_printed_line
@@ -89,6 +92,39 @@ async def test_an_empty_page_before_the_end_leads_on(monkeypatch: pytest.MonkeyP
         last = (await client.get(str(path))).text
         assert "No job matches." in text_of(last)
         assert 'rel="next"' not in last
+
+
+async def test_how_many_match_is_said_by_a_page_that_has_them_all_and_else_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runner, counted = runner_of_mails(), list[object]()
+    count_jobs = StoredJobs.count
+
+    async def counting(jobs: StoredJobs, *given: Any, **options: Any) -> BoundedCount:
+        counted.append(options)
+        return await count_jobs(jobs, *given, **options)
+
+    monkeypatch.setattr(StoredJobs, "count", counting)
+    async with dashboard(runner) as client:
+        await runner.types.pause("mail.send")
+        for _ in range(JOBS_A_PAGE + 1):
+            await enqueue(runner, to="ann")
+        await enqueue(runner, to="bob")
+        monkeypatch.setattr(walks, "PAGE_S", 60)
+        monkeypatch.setattr(jobs_page, "COUNTED_WITHIN", "1m")
+        for asked, says, counts in (
+            ("payload=to%3Dbob", "1 match", 0), ("payload=to%3Dann", f"{JOBS_A_PAGE + 1} match", 1),
+            (f"payload=to%3Dbob&after={JOBS_A_PAGE}", "1 match", 1), ("", "", 0),
+        ):  # fmt: skip
+            counted.clear()
+            page = text_of((await client.get(f"/jobs?{asked}")).text)
+            assert (says in page, "match" in page.replace("all that match", "")) == (True, bool(says)), asked
+            assert len(counted) == counts, asked
+        monkeypatch.setattr(walks, "PAGE_S", -1)
+        monkeypatch.setattr(walks, "FIRST_LOOKS", 2)
+        counted.clear()
+        assert "1+ match" in text_of((await client.get("/jobs?payload=to%3Dbob")).text)
+        assert counted == []
 
 
 async def test_a_filter_of_the_url_stands_in_its_field_and_a_wrong_one_says_what_was_expected() -> None:

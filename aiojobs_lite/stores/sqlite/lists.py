@@ -59,11 +59,19 @@ def find_ids(connection: sqlite3.Connection, sql: Sql, query: FindIds) -> IdPage
     if jobs.ids is not None and not jobs.ids:
         return IdPage([], None)
     source = source_of(connection, sql, jobs)
+    if source.probe:  # it is sorted as a whole for each question
+        return _sorted(connection, sql, source, jobs)
     place = _walked(connection, sql, query) if source is _ALL else _stop(connection, sql, source, query)
     bounds = {} if place is None else {"first": place} if not jobs.oldest_first else {"last": place}
     found = connection.execute(statement(sql, source, jobs, "id"), {**asked_of(jobs), **bounds})
     ids = [job_id for (job_id,) in found.fetchall()]
     return IdPage(ids, ids[-1] if ids and len(ids) == jobs.limit else place)
+
+
+def _sorted(connection: sqlite3.Connection, sql: Sql, source: ListSource, query: FindJobs) -> IdPage:
+    """The first of a source that has no order of ids, all of which are looked at: they are few."""
+    ids = [job_id for (job_id,) in connection.execute(statement(sql, source, query, "id"), asked_of(query)).fetchall()]
+    return IdPage(ids, ids[-1] if ids and len(ids) == query.limit else None)
 
 
 def source_of(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> ListSource:

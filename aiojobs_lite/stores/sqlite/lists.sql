@@ -137,14 +137,14 @@ WHERE id IN ({ids})
 LIMIT :limit OFFSET :offset;
 
 -- name: jobs_of_batch
--- Of a batch, range by range.
+-- Of a batch, range by range. Of two conditions on the ids SQLite would search by one alone: by that of the page it would
+-- look at every job of every batch.
 SELECT {selected}
 FROM aiojobs_batch_ranges INDEXED BY aiojobs_batch_ranges_batch
 CROSS JOIN aiojobs_jobs
 WHERE batch = :batch
     AND first_id <= :last
-    AND id BETWEEN first_id AND last_id
-    AND id BETWEEN :first AND :last
+    AND id BETWEEN max(first_id, :first) AND min(last_id, :last)
     AND {fits}
 {ordered}
 LIMIT :limit OFFSET :offset;

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from aiojobs_lite.model.batches import InsertInBatch, OpenBatch
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.queries import FindIds, FindJobs
+from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
+from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.runner.walks import behind
 from aiojobs_lite.stores.sqlite import lists
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from tests.helpers.sqlite_store import opened
-from tests.helpers.stores import at, connected, finished, inserted, new, running
+from tests.helpers.stores import at, connected, finished, inserted, new, one, running
 
 SQL = load_sql()
 
@@ -75,3 +77,43 @@ async def test_ids_that_lie_far_apart_cost_a_question_for_each_group(tmp_path: P
             questions += [] if page.next is None or len(questions) > 9 else [behind(jobs, page.next)]
     assert ids == sorted([1, 2, 3, 2**20, 2**40, 2**40 + 1], reverse=not oldest_first)
     assert (len(questions), len(statements)) == (3, 6)
+
+
+async def test_a_short_list_that_must_be_sorted_is_looked_at_once(tmp_path: Path) -> None:
+    async with opened(tmp_path / "jobs.db") as store:
+        dead = [await finished(store, new(kind), Status.DEAD, n) for n, kind in enumerate("aabba")]
+    with connected(tmp_path / "jobs.db") as connection:
+        of_b = FindJobs(status=Status.DEAD, type="b", limit=3)
+        assert lists.find_ids(connection, SQL, FindIds(of_b, 1)) == IdPage(dead[3:1:-1], None)
+        full = lists.find_ids(connection, SQL, FindIds(of_b._replace(limit=2), 1))
+        assert full == IdPage(dead[3:1:-1], dead[2])
+
+
+async def test_a_list_of_a_batch_looks_at_no_jobs_of_others(tmp_path: Path) -> None:
+    """All jobs of other batches, and of none, lie between those of the first one."""
+    async with opened(tmp_path / "jobs.db") as store:
+        batch = await one(store, OpenBatch("owner", None, is_member=False))
+        other = await one(store, OpenBatch("owner", None, is_member=False))
+        assert batch
+        assert other
+        ids = []
+        for _ in range(2):
+            ids += [row.id for row in await one(store, InsertInBatch(batch, is_member=False, rows=(new(),))) or ()]
+            await one(store, InsertInBatch(other, is_member=False, rows=(new(),) * 2_000))
+            await one(store, Insert((new(),) * 2_000))
+    with connected(tmp_path / "jobs.db") as connection:
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        connection.set_progress_handler(step, 100)
+        for way in (-1, 1):
+            wanted = FindJobs(batch=batch, error="nowhere", oldest_first=way == 1)
+            assert lists.find_ids(connection, SQL, FindIds(wanted, 100)) == IdPage([], None)
+            found = lists.find_ids(connection, SQL, FindIds(wanted._replace(error=None), 100))
+            assert found == IdPage(ids[::way], None)
+        connection.set_progress_handler(None, 0)
+    assert steps < 50
