@@ -68,6 +68,8 @@ def prepare(
             _bring_up(connection, sql, version)
         _prove_writable(connection)
         _check_tables(connection, database, sql)
+        # Else a statement of many rows writes what it may have to take back to a file of /var/tmp, which may be full.
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", "")
