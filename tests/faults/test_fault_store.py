@@ -81,7 +81,7 @@ def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("has_inline", [True, False])
 async def test_a_day_without_a_fault(days: Days, has_inline: bool) -> None:
-    await days.day(None, has_inline=has_inline)
+    assert await days.day(None, has_inline=has_inline) is False
 
 
 @deep

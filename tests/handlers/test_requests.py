@@ -68,8 +68,9 @@ def test_a_delivery_that_is_too_large_is_refused() -> None:
 
 
 def test_a_body_of_the_largest_size_fits_whatever_it_holds() -> None:
-    Http().request(URL, json=["a"] * (LARGEST_DELIVERED_BODY_BYTES // 4 - 1))
-    Http().request(URL, content="\x01" * LARGEST_DELIVERED_BODY_BYTES)
+    http, largest = Http(), LARGEST_DELIVERED_BODY_BYTES
+    requests = http.request(URL, json=["a"] * (largest // 4 - 1)), http.request(URL, content="\x01" * largest)
+    assert [len(one.arguments()["body"]) for one in requests] == [largest - 3, largest]
 
 
 def test_a_callback_has_a_type_of_its_body_unless_it_says_another() -> None:

@@ -6,6 +6,8 @@ import asyncio
 import time
 from itertools import pairwise
 
+import pytest
+
 from aiojobs_lite.inngest.pace import LARGEST_QUICK_BYTES, Pace
 
 LARGE = LARGEST_QUICK_BYTES + 1
@@ -37,13 +39,21 @@ async def test_large_answers_are_read_one_by_one_with_rests() -> None:
     assert time.monotonic() - begun < 5
 
 
-async def test_small_answers_and_other_apps_wait_for_nothing() -> None:
-    pace, other = Pace(), Pace()
+async def test_small_answers_and_other_apps_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, other, waits = Pace(), Pace(), list[float]()
+
+    async def note(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
     async with pace.reading(LARGE):
         async with pace.reading(LARGEST_QUICK_BYTES), other.reading(LARGE):
             pass
+        take(TOOK_S)
         await pace.rest()
-    await other.rest()
+        assert waits == []  # although it reads a large one
+    await pace.rest()
+    assert len(waits) == 1
 
 
 async def test_an_answer_that_cannot_be_read_has_its_rest_too() -> None:

@@ -37,12 +37,12 @@ async def acquired(*stores: Store) -> AsyncIterator[list[str]]:
             store.owners.release()
 
 
-async def until_dead(store: Store, wanted: Collection[str], beside: Collection[str] = ()) -> None:
-    """Waits until these owners are dead: a store may have a grace. Those beside them live all the time."""
+async def dead_in_time(store: Store, wanted: Collection[str], beside: Collection[str] = ()) -> Collection[str]:
+    """Waits until these owners are dead: a store may have a grace; returns all of both that are."""
     async with asyncio.timeout(PATIENCE):
-        while (found := await store.owners.dead([*wanted, *beside])) != set(wanted):
-            assert found.isdisjoint(beside)
+        while (found := await store.owners.dead([*wanted, *beside])).isdisjoint(beside) and found != set(wanted):
             await pause()
+    return found
 
 
 class Owning:
@@ -52,12 +52,13 @@ class Owning:
             for store in two:
                 assert await store.owners.dead(owners) == set()
             other.owners.release()
-            await until_dead(mine, owners[1:], owners[:1])
-        await until_dead(mine, owners)
+            assert await dead_in_time(mine, owners[1:], owners[:1]) == set(owners[1:])
+        assert await dead_in_time(mine, owners) == set(owners)
 
     async def test_an_owner_that_never_was_is_dead(self, two: tuple[Store, Store]) -> None:
         async with acquired(two[0]) as owners:
-            await until_dead(two[1], [new_owner()], owners)
+            stranger = new_owner()
+            assert await dead_in_time(two[1], [stranger], owners) == {stranger}
 
     async def test_only_those_that_are_asked_for_are_named(self, two: tuple[Store, Store]) -> None:
         async with acquired(*two):
@@ -76,20 +77,20 @@ class Owning:
         async with acquired(mine) as first:
             async with acquired(other) as second:
                 pass
-            await until_dead(mine, second, first)
+            assert await dead_in_time(mine, second, first) == set(second)
 
     async def test_releasing_twice_is_releasing_once(self, store: Store) -> None:
         async with acquired(store) as owners:
             store.owners.release()
         store.owners.release()
-        await until_dead(store, owners)
+        assert await dead_in_time(store, owners) == set(owners)
 
     async def test_an_owner_may_be_released_long_after_the_close(self, two: tuple[Store, Store]) -> None:
         mine, other = two
         async with acquired(mine) as owners:
             await mine.close()
             assert await other.owners.dead(owners) == set()
-        await until_dead(other, owners)
+        assert await dead_in_time(other, owners) == set(owners)
 
     async def test_a_reopened_store_has_another_owner(self, two: tuple[Store, Store]) -> None:
         mine, other = two
@@ -98,7 +99,7 @@ class Owning:
         await mine.close()
         await mine.open()
         async with acquired(mine) as second:
-            await until_dead(other, first, second)
+            assert await dead_in_time(other, first, second) == set(first)
 
     @pytest.mark.parametrize("count", [1, 2])
     async def test_an_owner_of_its_own_lives(self, store: Store, count: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -98,13 +100,29 @@ def test_what_is_no_expression_is_refused_with_advice(text: str, position: int, 
     assert (caught.value.text, caught.value.position, caught.value.why) == (text, position, why)
 
 
-def test_what_cel_demands_of_each_implementation_is_there() -> None:
-    for text in (
-        " || ".join(["a"] * 400), " && ".join(["a"] * 400), "[" + "1," * 1_000 + "]", "a ? b : " * 30 + "c",
-        "a" + " + b" * 40, "a" + " == b" * 40, "size(" * 20 + "a" + ")" * 20, "a" + ".b" * 40, "a" + "[b]" * 40,
-        "[" * 40 + "]" * 40, "{'a':" * 40 + "1" + "}" * 40, "{" + "'a': 1," * 500 + "}", "!" * 1_000 + "a",
-    ):  # fmt: skip
-        compile_expression(text).value({})
+def nested(wrap: Callable[[Any], Any], inner: Any) -> Any:
+    for _ in range(40):
+        inner = wrap(inner)
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (" || ".join(["a"] * 400), False), (" && ".join(["a"] * 400), False), ("[" + "1," * 1_000 + "]", [1] * 1_000),
+        ("a ? b : " * 30 + "c", 3), ("c" + " + b" * 40, 83), ("a" + " == a" * 39, True), ("o" + ".o" * 40, {"b": 2}),
+        ("size([" * 20 + "])" * 20, 1), ("l" + "[i]" * 40, []),
+        ("[" * 40 + "1" + "]" * 40, nested(lambda one: [one], 1)),
+        ("{'a':" * 40 + "1" + "}" * 40, nested(lambda one: {"a": one}, 1)), ("{" + "'a': 1," * 500 + "}", {"a": 1}),
+        ("!" * 1_000 + "a", False),
+    ],
+)  # fmt: skip
+def test_what_cel_demands_of_each_implementation_is_there(text: str, value: object) -> None:
+    names = {
+        "a": False, "b": 2, "c": 3, "i": 0, "l": nested(lambda one: [one], []),
+        "o": nested(lambda one: {"o": one}, {"b": 2}),
+    }  # fmt: skip
+    assert compile_expression(text).value(names) == value
 
 
 @pytest.mark.parametrize(
@@ -133,4 +151,4 @@ def test_what_is_too_long_is_refused_before_it_is_read(text: str) -> None:
 
 
 def test_as_many_bytes_as_may_be_are_read() -> None:
-    compile_expression("'" + "é" * 4_095 + "'")
+    assert compile_expression("'" + "é" * 4_095 + "'").value({}) == "é" * 4_095

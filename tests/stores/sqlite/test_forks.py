@@ -308,4 +308,4 @@ async def test_a_process_that_was_not_forked_is_not_asked_for_its_locks(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forks, "LOCKS", None)  # would raise
-    await made(database)
+    assert await working(database) == "worked"
