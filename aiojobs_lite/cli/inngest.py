@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from aiojobs_lite.cli.serving import log_to_standard_error, serve_app
 from aiojobs_lite.runner.runner import JobRunner
 
 _PORT: Final = 8288  # where SDKs look in their development mode
@@ -29,19 +30,11 @@ def serve_inngest(
 
     Keys are read from the environment: INNGEST_EVENT_KEY, INNGEST_SIGNING_KEY, INNGEST_SIGNING_KEY_FALLBACK.
     """
-    import uvicorn  # noqa: PLC0415  # of the extra
-
-    from aiojobs_lite.inngest import inngest_app  # noqa: PLC0415
+    from aiojobs_lite.inngest import inngest_app  # noqa: PLC0415  # of the extra
 
     log_to_standard_error()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     runner = JobRunner(database)
     keys: Any = {name: os.environ.get(variable) for name, variable in _KEYS.items()}
     served = inngest_app(runner, mode="dev" if dev else "cloud", apps=app or [], **keys)
-    uvicorn.run(runner.asgi(served), host=host, port=port, log_config=None)
-
-
-def log_to_standard_error() -> None:
-    """Has a command that serves or runs log what its runner reports."""
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(format=form, level=logging.INFO)
+    serve_app(runner, served, host, port)

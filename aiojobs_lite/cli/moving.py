@@ -42,17 +42,17 @@ class _Action(NamedTuple):
     many: Callable[[OpenedDatabase, Mapping[str, Any], int], Awaitable[int]]
 
 
-@with_filters
-def redrive_jobs(
-    ids: Ids = None, *, wanted: dict[str, Any], dry_run: DryRun = False, yes: YesOption = False,
-    db: DatabaseOption = None, as_json: JsonOption = False,
-) -> int:  # fmt: skip
-    """Sends dead jobs back to pending, with all attempts before them; by ids cancelled ones as well."""
-    action = _Action(
-        "redrive", "redriven", ("dead",), lambda opened, job_id: opened.jobs.redrive(job_id),
-        lambda opened, chosen, limit: opened.jobs.redrive_many(**chosen, limit=limit),
-    )  # fmt: skip
-    return _move(action, ids, wanted, db, dry_run=dry_run, yes=yes, as_json=as_json)
+def _command(action: _Action, text: str) -> Callable[..., object]:
+    """The command that does it to jobs."""
+
+    def command(
+        ids: Ids = None, *, wanted: dict[str, Any], dry_run: DryRun = False, yes: YesOption = False,
+        db: DatabaseOption = None, as_json: JsonOption = False,
+    ) -> int:  # fmt: skip
+        return _move(action, ids, wanted, db, dry_run=dry_run, yes=yes, as_json=as_json)
+
+    command.__doc__ = text
+    return with_filters(command)
 
 
 @with_filters
@@ -67,32 +67,6 @@ def cancel_jobs(
         lambda opened, job_id: opened.jobs.cancel(job_id, reason),
         lambda opened, chosen, limit: opened.jobs.cancel_many(**chosen, reason=reason, limit=limit),
     )  # fmt: skip
-    return _move(action, ids, wanted, db, dry_run=dry_run, yes=yes, as_json=as_json)
-
-
-@with_filters
-def delete_jobs(
-    ids: Ids = None, *, wanted: dict[str, Any], dry_run: DryRun = False, yes: YesOption = False,
-    db: DatabaseOption = None, as_json: JsonOption = False,
-) -> int:  # fmt: skip
-    """Deletes jobs that are not processing, with their history. There is no way back."""
-    action = _Action(
-        "delete", "deleted", ("pending", "completed", "dead", "cancelled"),
-        lambda opened, job_id: opened.jobs.delete(job_id),
-        lambda opened, chosen, limit: opened.jobs.delete_many(**chosen, limit=limit),
-    )  # fmt: skip
-    return _move(action, ids, wanted, db, dry_run=dry_run, yes=yes, as_json=as_json)
-
-
-@with_filters
-def run_jobs_now(
-    ids: Ids = None, *, wanted: dict[str, Any], dry_run: DryRun = False, yes: YesOption = False,
-    db: DatabaseOption = None, as_json: JsonOption = False,
-) -> int:  # fmt: skip
-    """Makes jobs due that wait for their retry or their time. A pause or a limit holds them back as before."""
-    action = _Action(
-        "run now", "due now", ("pending",), lambda opened, job_id: opened.jobs.run_now(job_id), _run_many_now
-    )
     return _move(action, ids, wanted, db, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -175,3 +149,24 @@ async def _run_many_now(opened: OpenedDatabase, chosen: Mapping[str, Any], limit
         moved, after = moved + done, page.next
         if after is None:
             return moved
+
+
+redrive_jobs: Final = _command(
+    _Action(
+        "redrive", "redriven", ("dead",), lambda opened, job_id: opened.jobs.redrive(job_id),
+        lambda opened, chosen, limit: opened.jobs.redrive_many(**chosen, limit=limit),
+    ),
+    "Sends dead jobs back to pending, with all attempts before them; by ids cancelled ones as well.",
+)  # fmt: skip
+delete_jobs: Final = _command(
+    _Action(
+        "delete", "deleted", ("pending", "completed", "dead", "cancelled"),
+        lambda opened, job_id: opened.jobs.delete(job_id),
+        lambda opened, chosen, limit: opened.jobs.delete_many(**chosen, limit=limit),
+    ),
+    "Deletes jobs that are not processing, with their history. There is no way back.",
+)  # fmt: skip
+run_jobs_now: Final = _command(
+    _Action("run now", "due now", ("pending",), lambda opened, job_id: opened.jobs.run_now(job_id), _run_many_now),
+    "Makes jobs due that wait for their retry or their time. A pause or a limit holds them back as before.",
+)

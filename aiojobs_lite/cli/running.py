@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from aiojobs_lite.cli.choosing import pairs_of
-from aiojobs_lite.cli.inngest import log_to_standard_error
 from aiojobs_lite.cli.loading import RunnerArgument, load_runner
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, act
 from aiojobs_lite.cli.screen import emit
+from aiojobs_lite.cli.serving import log_to_standard_error
 from aiojobs_lite.errors import InvalidOption
 
 

@@ -13,15 +13,12 @@ from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.web import basic_auth, jobs_dashboard, loopback_only
 
-DASHBOARD_PORT: Final = 8290
 PASSWORD_VARIABLE: Final = "AIOJOBS_LITE_WEB_PASSWORD"  # noqa: S105  # where it is, not what
 _USER: Final = "admin"
 
 
-def serve_dashboard(
-    database: str, host: str = "127.0.0.1", port: int = DASHBOARD_PORT, *, read_only: bool = False
-) -> None:
-    """Serves the dashboard of a database, until a signal ends it. Beside it the applications go on.
+def dashboard_alone(database: str, host: str, *, read_only: bool) -> tuple[JobRunner, AsgiApp]:
+    """A runner that runs no job, and its dashboard.
 
     Clients on this machine are let in. With AIOJOBS_LITE_WEB_PASSWORD in the environment it is the user `admin` with
     that password, from anywhere.
@@ -29,21 +26,11 @@ def serve_dashboard(
     Args:
         database: The SQLite file, which must be there.
         host: The address to listen on; one of another machine needs a password.
-        port: The port to listen on.
         read_only: Whether nothing can be changed.
 
     Raises:
         InvalidOption: If there is no such file, or others could come in without a password.
-        ModuleNotFoundError: If the extra `web` is not installed.
     """
-    import uvicorn  # noqa: PLC0415  # of the extra
-
-    runner, app = dashboard_alone(database, host, read_only=read_only)
-    uvicorn.run(runner.asgi(app), host=host, port=port, log_config=None)
-
-
-def dashboard_alone(database: str, host: str, *, read_only: bool) -> tuple[JobRunner, AsgiApp]:
-    """A runner that runs no job, and its dashboard."""
     if not Path(database).is_file():
         raise InvalidOption("database", database, "a file that is there: the dashboard makes none")
     password = os.environ.get(PASSWORD_VARIABLE, "")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 
 from aiojobs_lite.http.signing.bodies import TOO_LARGE, collect
+from aiojobs_lite.runner.asgi import Message, Receive, Send
+
+_POLICY_VIOLATION: Final = 1008  # of a websocket
 
 
 class ApiError(Exception):
@@ -43,3 +46,14 @@ async def read_body(request: Request, largest: int) -> bytes:
     if body is None:
         raise ApiError(413, f"{TOO_LARGE}: at most {largest:,} bytes are taken")
     return body
+
+
+async def answer_other(scope: Message, receive: Receive, send: Send) -> None:
+    """Answers what is no request: a lifespan, in which nothing is to be done, or a websocket, which is refused."""
+    if scope["type"] == "lifespan":
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+    else:
+        await receive()  # websocket.connect
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})

@@ -25,7 +25,7 @@ from aiojobs_lite.errors import (
     UnknownLimit,
 )
 from aiojobs_lite.http.group import Http
-from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.http.serving import ApiError, answer_other
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
 from aiojobs_lite.qstash.api import Api, Route, answer
 from aiojobs_lite.qstash.bulk import BULK_ROUTES
@@ -65,7 +65,6 @@ _OTHER_DELIVERIES: Final = (
     "the runner has other deliveries, or none: JobRunner(jobs=[http]) and qstash_app(runner, http) take the same Http"
 )
 _FAULT: Final = "this is a fault of the server: the log of the application says more"
-_POLICY_VIOLATION: Final = 1008  # of a websocket
 
 
 def app_of(runner: JobRunner, http: Http, settings: QStashSettings) -> QStashApp:
@@ -98,13 +97,8 @@ class QStashApp:
                 await answer({"error": _FAULT}, 500)(scope, receive, send)
                 raise
             await response(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            for event in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{event}.complete"})
         else:
-            await receive()  # websocket.connect
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await answer_other(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         try:

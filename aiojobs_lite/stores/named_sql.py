@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 _PART = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
+_BRACES = re.compile(r"\{(\w+)\}")
 
 
 def load(package: str, filled: Mapping[str, str]) -> dict[str, str]:
@@ -34,8 +35,7 @@ def load(package: str, filled: Mapping[str, str]) -> dict[str, str]:
                 if name in found[kind]:
                     raise ValueError(f"two queries or two fragments are named {name}")
                 found[kind][name] = _filled(_bare(sql), filled)
-    fragments = {name: _filled(sql, found["fragment"]) for name, sql in found["fragment"].items()}
-    return {name: _filled(sql, fragments) for name, sql in found["name"].items()}
+    return {name: _whole(sql, found["fragment"]) for name, sql in found["name"].items()}
 
 
 def migrations(package: str) -> list[str]:
@@ -52,6 +52,11 @@ def migration(package: str, name: str) -> str:
 def _bare(sql: str) -> str:
     lines = [line for line in sql.splitlines() if line and not line.startswith("--")]
     return "\n".join(lines).removesuffix(";")
+
+
+def _whole(sql: str, fragments: Mapping[str, str]) -> str:
+    """SQL with what its fragments, and those in these, stand for."""
+    return _BRACES.sub(lambda found: _whole(fragments[found[1]], fragments) if found[1] in fragments else found[0], sql)
 
 
 def _filled(sql: str, filled: Mapping[str, str]) -> str:

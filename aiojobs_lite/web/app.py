@@ -22,7 +22,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     UnknownLimit,
 )
-from aiojobs_lite.http.serving import ApiError
+from aiojobs_lite.http.serving import ApiError, answer_other
 from aiojobs_lite.runner.asgi import Message, Receive, Send
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.web.asked import Asked, asked_path, check_same_origin, with_slash
@@ -69,7 +69,6 @@ _HEADINGS: Final = {
     400: "This cannot be done", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not any more",
     413: "Too large", 503: "Not now",
 }  # fmt: skip
-_POLICY_VIOLATION: Final = 1008  # of a websocket
 
 
 def dashboard_of(
@@ -105,13 +104,8 @@ class DashboardApp:
             response.headers.update(HEADERS)
             response.headers.setdefault("Cache-Control", "no-store")
             await response(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            for event in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{event}.complete"})
         else:
-            await receive()  # websocket.connect
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await answer_other(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         role = await self._role_of(request)

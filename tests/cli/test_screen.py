@@ -23,11 +23,10 @@ ODD = (
 )
 
 
-def shown(text: str, *, is_terminal: bool = False) -> str:
+def shown(text: str) -> str:
     out = io.StringIO()
     with redirect_stdout(out):
         screen = Screen()
-        screen.console._force_terminal = is_terminal  # noqa: SLF001  # of rich
         screen.line(text)
         screen.table(["one", "two"], [(text, text)])
         screen.pairs([("name", text)])

@@ -10,7 +10,7 @@ import uvicorn
 
 from aiojobs_lite import InvalidOption, JobRunner
 from aiojobs_lite.cli.main import main
-from aiojobs_lite.cli.web import PASSWORD_VARIABLE, dashboard_alone, serve_dashboard
+from aiojobs_lite.cli.web import PASSWORD_VARIABLE, dashboard_alone
 from tests.helpers.dashboard import visiting
 
 
@@ -58,7 +58,7 @@ def test_without_a_password_it_listens_on_this_machine_alone(database: str, monk
 
 def test_it_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match="a file that is there: the dashboard makes none"):
-        serve_dashboard(str(tmp_path / "none.db"))
+        dashboard_alone(str(tmp_path / "none.db"), "127.0.0.1", read_only=False)
     assert list(tmp_path.iterdir()) == []
 
 

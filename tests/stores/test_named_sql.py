@@ -64,6 +64,12 @@ def test_a_fragment_stands_in_the_queries_of_each_file(package: Path) -> None:
     }
 
 
+def test_a_fragment_of_fragments_is_whole_in_whatever_order_they_stand(package: Path) -> None:
+    write(package, "a.sql", "-- fragment: inner\n1;\n-- fragment: middle\n{inner} + {inner};\n")
+    write(package, "b.sql", "-- fragment: outer\n({middle}) * {inner};\n-- name: one\nSELECT {outer}, {later};\n")
+    assert load(package.name, {}) == {"one": "SELECT (1 + 1) * 1, {later}"}
+
+
 def test_two_fragments_of_one_name_are_refused(package: Path) -> None:
     write(package, "a.sql", "-- fragment: one\n1;\n-- name: one\nSELECT {one};\n")
     assert load(package.name, {}) == {"one": "SELECT 1"}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from aiojobs_lite import JobRunner
 from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.web import lanes
 from tests.helpers.dashboard import dashboard, text_of
 
 
@@ -34,6 +37,21 @@ async def test_a_key_has_what_runs_what_waits_and_what_its_limit_allows() -> Non
         assert 'starts "acme"' not in text
         going.set()
         await runner.run_until_idle()
+
+
+async def test_it_says_when_more_jobs_wait_than_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "JOBS_LOOKED_AT", 2)
+    runner = JobRunner(":memory:", max_running=0)
+
+    @runner.job(limits=[Limit(1, name="tenants", key="tenant")])
+    async def work(tenant: str) -> None: ...
+
+    async with dashboard(runner) as client:
+        for tenants, is_said in ((["a", "b"], False), (["c"], True)):
+            await runner.enqueue_many([work.bind(tenant) for tenant in tenants])
+            text = text_of((await client.get("/lanes")).text)
+            assert ("Of the 2 newest jobs that wait; others may wait before them." in text) is is_said
+        assert ('tenants "a"' in text, 'tenants "c"' in text) == (False, True)
 
 
 async def lanes_once(client: object, begun: asyncio.Queue[int]) -> str:

@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from aiojobs_lite import JobRunner
 from aiojobs_lite.figures import BoundedCount, DatabaseFigures
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.telemetry.stats import RunnerStats
+from aiojobs_lite.web import overview
 from aiojobs_lite.web.problems import Problem, dead_groups, problems_of
 from tests.helpers.dashboard import dashboard, text_of
 
@@ -38,6 +41,21 @@ def found(stats: RunnerStats = WELL, standing: DatabaseFigures = STANDS) -> list
 
 def levels(problems: list[Problem]) -> list[tuple[str, str]]:
     return [(one.level, one.title) for one in problems]
+
+
+async def test_of_many_dead_jobs_the_newest_are_looked_at_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "MOST_DEAD_LOOKED_AT", 2)
+    runner = JobRunner(":memory:")
+
+    @runner.job(max_attempts=1)
+    async def pay() -> None:
+        raise LookupError
+
+    async with dashboard(runner) as client:
+        for count, said in ((2, "2 dead: pay"), (1, "2+ dead: pay")):
+            await runner.enqueue_many([pay.bind() for _ in range(count)])
+            await runner.run_until_idle()
+            assert said in text_of((await client.get("/")).text)
 
 
 def test_nothing_is_wrong_where_nothing_is() -> None:

@@ -1,5 +1,18 @@
 -- Figures: how attempts ended, and how long they took, by hour and day, and of all time.
 
+-- fragment: parts
+-- The parts of a period.
+(
+    SELECT value ->> 0 AS part, value ->> 1 AS since, value ->> 2 AS until
+    FROM json_each(:parts)
+);
+
+-- fragment: in_part
+-- Figures are of a part.
+span = part
+    AND begin >= since
+    AND begin < until;
+
 -- name: error_types_of
 -- The error types that an hour has of a type.
 SELECT DISTINCT error_type
@@ -56,45 +69,27 @@ WHERE (span, begin, type, outcome, bucket) IN (
 -- How the attempts of each type ended in a period, which has some parts.
 SELECT
     type, outcome, '', sum(attempts), sum(dead), sum(cancelled), sum(micros), min(first_at), max(last_at)
-FROM (
-    SELECT value ->> 0 AS part, value ->> 1 AS since, value ->> 2 AS until
-    FROM json_each(:parts)
-)
-CROSS JOIN aiojobs_ends
-WHERE span = part
-    AND begin >= since
-    AND begin < until
-    AND type <> ''
+FROM {parts}
+CROSS JOIN aiojobs_ends ON {in_part}
+WHERE type <> ''
 GROUP BY type, outcome
 ORDER BY type, outcome;
 
 -- name: sum_durations
 -- How long they took.
 SELECT type, outcome, bucket, sum(attempts)
-FROM (
-    SELECT value ->> 0 AS part, value ->> 1 AS since, value ->> 2 AS until
-    FROM json_each(:parts)
-)
-CROSS JOIN aiojobs_durations
-WHERE span = part
-    AND begin >= since
-    AND begin < until
-    AND type <> ''
+FROM {parts}
+CROSS JOIN aiojobs_durations ON {in_part}
+WHERE type <> ''
 GROUP BY type, outcome, bucket
 ORDER BY type, outcome, bucket;
 
 -- name: sum_errors
 -- The errors of a period, which has some parts, those with the most attempts first.
 SELECT type, error_type, sum(attempts) AS failed, sum(dead), min(first_at), max(last_at)
-FROM (
-    SELECT value ->> 0 AS part, value ->> 1 AS since, value ->> 2 AS until
-    FROM json_each(:parts)
-)
-CROSS JOIN aiojobs_ends
-WHERE span = part
-    AND begin >= since
-    AND begin < until
-    AND error_type <> ''
+FROM {parts}
+CROSS JOIN aiojobs_ends ON {in_part}
+WHERE error_type <> ''
     AND (:type IS NULL OR type = :type)
 GROUP BY type, error_type
 ORDER BY failed DESC, type, error_type

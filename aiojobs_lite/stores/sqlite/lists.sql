@@ -45,6 +45,13 @@
     AND (:needle IS NULL OR instr(payload, :needle) OR instr(payload, char(92)))
     AND {fits_fields};
 
+-- fragment: listed
+-- A page of the jobs of a source that fit.
+id BETWEEN :first AND :last
+    AND {fits}
+{ordered}
+LIMIT :limit OFFSET :offset;
+
 -- fragment: of_finished
 -- Completed, dead or cancelled jobs, by when they ended.
 aiojobs_jobs INDEXED BY aiojobs_jobs_finished
@@ -118,10 +125,7 @@ SELECT
 -- Of a range of ids.
 SELECT {selected}
 FROM aiojobs_jobs
-WHERE id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+WHERE {listed};
 
 -- The same by an index. Without its name SQLite would walk through the whole table for a few jobs, because of the order
 -- and the limit.
@@ -131,10 +135,7 @@ LIMIT :limit OFFSET :offset;
 SELECT {selected}
 FROM aiojobs_jobs
 WHERE id IN ({ids})
-    AND id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+    AND {listed};
 
 -- name: jobs_of_batch
 -- Of a batch, range by range. Of two conditions on the ids SQLite would search by one alone: by that of the page it would
@@ -170,58 +171,40 @@ LIMIT :limit OFFSET :offset;
 SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing
 WHERE status = 'processing'
-    AND id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+    AND {listed};
 
 -- name: jobs_finished
 -- Completed, dead or cancelled, by when they ended.
 SELECT {selected}
 FROM {of_finished}
-    AND id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+    AND {listed};
 
 -- name: jobs_ended
 -- The same of each of the three.
 SELECT {selected}
 FROM {of_ended}
-    AND id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+    AND {listed};
 
 -- name: jobs_pending
 -- Those that wait, of one type: in no lane, in a lane, or held.
 SELECT {selected}
 FROM {of_pending}
 CROSS JOIN aiojobs_jobs ON id = found
-WHERE id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+WHERE {listed};
 
 -- name: jobs_pending_of_any_type
 -- Those that wait.
 SELECT {selected}
 FROM {of_pending_of_any_type}
 CROSS JOIN aiojobs_jobs ON id = found
-WHERE id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+WHERE {listed};
 
 -- name: jobs_of_label
 -- Of a label.
 SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_label
 WHERE label = :label
-    AND id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+    AND {listed};
 
 -- name: jobs_held
 -- Held for one reason, of one type.
@@ -229,20 +212,14 @@ SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
 WHERE held = :held
     AND type = :type
-    AND id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+    AND {listed};
 
 -- name: jobs_held_of_any_type
 -- Held for one reason.
 SELECT {selected}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
 WHERE held = :held
-    AND id BETWEEN :first AND :last
-    AND {fits}
-{ordered}
-LIMIT :limit OFFSET :offset;
+    AND {listed};
 
 -- Whether a source has more jobs than are sorted. Its index alone is read: without the conditions, and without the range
 -- of ids, by which no index is cut short.
