@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiojobs_lite.errors import InvalidOption, StoreRefused
 from aiojobs_lite.stores.base import Durability, Opening, Store
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from aiojobs_lite.stores.sqlite.upkeep import SqliteUpkeep
-from aiojobs_lite.stores.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from aiojobs_lite.stores.upkeep import Upkeep
 
 Database = str | os.PathLike[str] | Store
 """A path, `sqlite:///path`, `:memory:`, or a store."""
@@ -66,6 +67,8 @@ def open_upkeep(database: Database) -> Upkeep:
     path = getattr(open_store(database, "full"), "path", None)
     if path is None:
         raise StoreRefused(str(database), "not a file", "Name a file, such as app.db.")
+    from aiojobs_lite.stores.sqlite.upkeep import SqliteUpkeep  # noqa: PLC0415  # of the command line: no runner needs it
+
     return SqliteUpkeep(path)
 
 
