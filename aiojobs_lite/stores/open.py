@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiojobs_lite.errors import InvalidOption, StoreRefused
 from aiojobs_lite.stores.base import Durability, Opening, Store
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-
-if TYPE_CHECKING:
-    from aiojobs_lite.stores.upkeep import Upkeep
+from aiojobs_lite.stores.upkeep import Upkeep
 
 Database = str | os.PathLike[str] | Store
 """A path, `sqlite:///path`, `:memory:`, or a store."""
