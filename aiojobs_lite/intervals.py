@@ -18,9 +18,9 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption, InvalidSchedule
 from aiojobs_lite.text import show
 
-_LEAST_S: Final = 1.0
-_MOST_S: Final = 365 * 86400.0
-_MOST_JITTER_S: Final = 86400.0
+_SHORTEST_INTERVAL_S: Final = 1.0
+_LONGEST_INTERVAL_S: Final = 365 * 86400.0
+_LONGEST_JITTER_S: Final = 86400.0
 _MILLISECOND: Final = 1_000  # microseconds
 _EVERY: Final = "@every"
 _INTERVAL: Final = re.compile(r"@every\s+(\S+)(?:\s+phase=(\S+))?", re.ASCII | re.IGNORECASE)
@@ -47,8 +47,8 @@ def every(interval: Duration, *, phase: Duration | None = None) -> str:
     Raises:
         InvalidOption: If one of them cannot work.
     """
-    length = seconds(interval, "interval", least=_LEAST_S)
-    if length > _MOST_S:
+    length = seconds(interval, "interval", least=_SHORTEST_INTERVAL_S)
+    if length > _LONGEST_INTERVAL_S:
         raise InvalidOption("interval", interval, "at most 365 days")
     text = f"{_EVERY} {_duration('interval', interval)}"
     if phase is None:
@@ -65,7 +65,7 @@ def jitter_of(jitter: Duration, schedule: CronSchedule | IntervalSchedule) -> st
         InvalidOption: If it cannot work.
     """
     most = seconds(jitter, "jitter")
-    if most > _MOST_JITTER_S:
+    if most > _LONGEST_JITTER_S:
         raise InvalidOption("jitter", jitter, "at most a day")
     if isinstance(schedule, IntervalSchedule) and most * MICROSECONDS >= schedule.length:
         raise InvalidOption("jitter", jitter, "less than the interval")

@@ -104,6 +104,12 @@ LONGEST_LOG_LINE_CHARS: Final = 1_000
 MOST_LOG_LINES: Final = 1_000
 """Of a job, over all its attempts; the newest are kept."""
 
+MOST_TROUBLES_REPORTED: Final = 20
+"""Stuck handlers that a runner reports to other processes; the oldest."""
+
+LARGEST_REPORT_BYTES: Final = 128 * 1024
+"""Of such a report, as it is read."""
+
 MOST_ATTEMPTS_KEPT: Final = 100
 """Rows of one outcome in the history of a job, such as its snoozes; the newest are kept. Its counters go on."""
 

@@ -91,7 +91,7 @@ def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     assert had_children or not _has_children(), "processes left behind"
     assert not set(OWNERS_OF_THIS_PROCESS) - owners, "owners that live in this process left behind"
     if _ended_children() == ended and (folder := request.node.funcargs.get("tmp_path")):
-        left = [entry.name for entry in folder.glob(f"*-owner-{16 * '[0-9a-f]'}")]
+        left = [entry.name for entry in folder.glob(f"*-owner-{16 * '[0-9a-f]'}*")]
         assert not left, f"files of owners left behind, and no process was there to be killed: {left}"
     if _descriptors() - descriptors:
         gc.collect()

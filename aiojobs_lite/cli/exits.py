@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
         DEAD: Too many jobs died lately.
         NO_RUNNER: No living runner runs jobs, or none has registered a type of which jobs wait.
         LOCKED: The database cannot be written.
+        STUCK: A handler is stuck, an event loop is blocked, or a runner does not report.
         INTERRUPTED: Ctrl-C ended it.
     """
 
@@ -26,4 +27,5 @@ class ExitCode(IntEnum):
     DEAD = 4
     NO_RUNNER = 5
     LOCKED = 6
+    STUCK = 7
     INTERRUPTED = 130

@@ -25,6 +25,7 @@ from aiojobs_lite.durations import seconds
 from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
 from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.opening import database_or_default
+from aiojobs_lite.runner.troubles import troubles_of
 from aiojobs_lite.stores.open import open_upkeep
 from aiojobs_lite.telemetry.wording import by_type, counted, span
 
@@ -54,8 +55,8 @@ def check_health(
     as_json: JsonOption = False,
 ) -> int:
     """Says whether all is well, for a monitor. Exits 0 if so; 3: a job is due for too long; 4: jobs died; 5: no runner
-    lives that takes what waits; 6: the database is locked; 1: it cannot be read. Of several the one that is named
-    first: 6, 5, 3, 4.
+    lives that takes what waits; 6: the database is locked; 7: a handler is stuck or an event loop blocked; 1: it cannot
+    be read. Of several the one that is named first: 6, 5, 7, 3, 4.
     """
     longest = seconds(max_age, "max_age")
     is_locked = _is_locked(db)
@@ -108,6 +109,8 @@ def _problems(
         yield HealthProblem(
             ExitCode.NO_RUNNER, f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}"
         )
+    for found in troubles_of(now.runners, now.at):
+        yield HealthProblem(ExitCode.STUCK, f"{found.what}: {found.advice}")
     if now.oldest_due_age > longest:
         late = sorted(now.oldest_due_by_type, key=lambda name: now.oldest_due_by_type[name])
         yield HealthProblem(

@@ -42,9 +42,10 @@ from aiojobs_lite.engine.progress import Reports
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.resources import Resources
-from aiojobs_lite.engine.runners import look_at_runners
+from aiojobs_lite.engine.runners import look_at_runners, with_reports
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.ticker import Ticker
+from aiojobs_lite.engine.troubles import TroubleReporter
 from aiojobs_lite.engine.type_changes import TypeChange, TypeChanges
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watchers import JobWatchers
@@ -186,8 +187,9 @@ class Engine:
         return await self._store.ask(query)
 
     async def runners(self) -> tuple[list[RunnerInfo], Collection[str]]:
-        """See `look_at_runners`."""
-        return await look_at_runners(self._store)
+        """See `look_at_runners`; those that live with what they report."""
+        runners, dead = await look_at_runners(self._store)
+        return await with_reports(self._store, runners), dead
 
     @property
     def fault(self) -> str | None:
@@ -315,6 +317,7 @@ class Engine:
                 writes=self.commits, waiters=self.waiters,
             ),
         ]  # fmt: skip
+        reporter = TroubleReporter(owners=self._store.owners, clock=self._clock, attempts=self.attempts)
         corrector = ClockCorrector(
             store=self._store, clock=self._clock, bus=self.bus, commits=self.commits, ticks=ticker
         )
@@ -327,7 +330,7 @@ class Engine:
             *([] if age is None else [Ageing(clock=self._clock, commits=self.commits, age=age)]),
             ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker, corrector]),
             LongAttempts(bus=self.bus, attempts=self.attempts),
-            LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),
+            LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts, reporter=reporter),
             DefectMonitor(bus=self.bus, attempts=self.attempts, checks=checks, describe=self._describe),
         ]
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from aiojobs_lite.clock import Clock
+from aiojobs_lite.clock import Clock, after
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.around import Around, call_around, call_process_around
 from aiojobs_lite.engine.beginning import Beginning
@@ -26,7 +26,7 @@ from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.process_calls import ProcessCalls
 from aiojobs_lite.engine.resources import AttemptResources, Resources
-from aiojobs_lite.engine.running import AttemptRegister, Running
+from aiojobs_lite.engine.running import AttemptRegister, Running, trouble_of
 from aiojobs_lite.engine.workers import Worker
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import AttemptContext
@@ -330,7 +330,7 @@ class Executor:
         run.add_timer(self._clock.call_later(self._cancel_grace, partial(self._report_stuck, run)))
 
     def _report_stuck(self, run: Running) -> None:
-        run.is_stuck = True
+        self._attempts.found_stuck(run, trouble_of(run, after(self._clock.now(), -self._cancel_grace)))
         if run.job_type.mode == "thread" and run.is_entered and run.thread is None and run.task:
             run.task.cancel("aiojobs_lite: its thread has ended")  # what is around its handler goes on
         if self._bus.is_watched(AttemptStuck):

@@ -17,8 +17,10 @@ from itertools import islice
 from typing import Final
 
 from aiojobs_lite.clock import until_beat
-from aiojobs_lite.engine.ports import AttemptTasks
+from aiojobs_lite.engine.ports import AttemptTasks, LoopReporter
 from aiojobs_lite.engine.threads import UnawaitedThread
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.troubles import place_in_code
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import LoopBlocked, ProcessSuspended
 from aiojobs_lite.telemetry.meters import Metrics
@@ -46,14 +48,16 @@ class LoopMonitor:
         bus: Gets `LoopBlocked` and `ProcessSuspended`.
         metrics: Gets the lag.
         attempts: Knows the tasks of attempts; asked on the other thread.
+        reporter: Shows other processes what is found.
     """
 
-    def __init__(self, *, bus: Bus, metrics: Metrics, attempts: AttemptTasks) -> None:
+    def __init__(self, *, bus: Bus, metrics: Metrics, attempts: AttemptTasks, reporter: LoopReporter) -> None:
         self._bus = bus
         self._metrics = metrics
         self._attempts = attempts
+        self._reporter = reporter
         self._expected = 0.0
-        self._found: tuple[str, list[traceback.FrameSummary]] | None = None
+        self._found: tuple[Claimed | None, list[traceback.FrameSummary]] | None = None
         self._used = 0.0  # processor time of the process, at the beginning of a turn
         self._wakes_at = 0.0  # when the other thread wakes, if nothing keeps it from it
         self._woke_late = 0.0  # by how many seconds it woke too late in this turn, at most
@@ -68,6 +72,7 @@ class LoopMonitor:
                 self._expected = time.monotonic() + pause
                 await asyncio.sleep(pause)
                 self._back(max(0.0, time.monotonic() - self._expected))
+                self._reporter.turned()
 
     def _back(self, lag: float) -> None:
         self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
@@ -77,14 +82,15 @@ class LoopMonitor:
             if self._bus.is_watched(ProcessSuspended):
                 self._bus.publish(ProcessSuspended(lag))
         elif self._bus.is_watched(LoopBlocked):
-            job_type, places = self._found or (_NO_TYPE, [])
+            found, places = self._found or (None, [])
+            job_type = found.type if found else _NO_TYPE
             self._bus.publish(LoopBlocked(lag, job_type, "".join(traceback.format_list(places))))
 
     def _was_suspended(self, lag: float) -> bool:
         """Whether nothing of this process ran. Code that keeps the interpreter lock keeps the other thread from its
         look as well; but it is found in an attempt, or computes.
         """
-        if self._found is not None and self._found[0] != _NO_TYPE:
+        if self._found is not None and self._found[0] is not None:
             return False
         lateness = max(self._woke_late, time.monotonic() - self._wakes_at)
         is_late = lateness >= max(_LATE_S, lag - _SLACK_S)
@@ -100,6 +106,7 @@ class LoopMonitor:
         try:
             yield
         finally:
+            self._reporter.left()
             is_ended.set()
             thread.join(_JOIN_S)
 
@@ -111,21 +118,26 @@ class LoopMonitor:
         while True:
             self._wakes_at = time.monotonic() + left
             if is_ended.wait(left):
+                self._reporter.looked(0.0, None, "")
                 return
             self._woke_late = max(self._woke_late, time.monotonic() - self._wakes_at)
-            left = self._expected + _OVERDUE_S - time.monotonic()
+            left, late, found = self._expected + _OVERDUE_S - time.monotonic(), 0.0, None
             if left <= 0:
+                late = _OVERDUE_S - left
                 left = _OVERDUE_S  # until the loop is back there is nothing more to find
-                if self._found is None:
-                    self._found = self._look(loop, thread_id)
+                found = self._found = self._found or self._look(loop, thread_id)
+            claimed, places = found or (None, [])
+            self._reporter.looked(late, claimed, place_in_code((one.filename, one.lineno, one.name) for one in places))
 
-    def _look(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> tuple[str, list[traceback.FrameSummary]]:
+    def _look(
+        self, loop: asyncio.AbstractEventLoop, thread_id: int
+    ) -> tuple[Claimed | None, list[traceback.FrameSummary]]:
         """Reads no source: each file would give up the interpreter lock, which may not be had again before the end."""
-        job_type = self._attempts.type_of(asyncio.current_task(loop)) or _NO_TYPE
+        found = self._attempts.attempt_of(asyncio.current_task(loop))
         frame = sys._current_frames().get(thread_id)  # noqa: SLF001  # the documented way
         frames = islice(traceback.walk_stack(frame), _FRAMES) if frame else ()
         places = [
             traceback.FrameSummary(inner.f_code.co_filename, line, inner.f_code.co_name, lookup_line=False)
             for inner, line in frames
         ]
-        return job_type, places[::-1]
+        return found, places[::-1]

@@ -271,8 +271,27 @@ class Check(Protocol):
 class AttemptTasks(Protocol):
     """Knows the tasks of attempts: the register of attempts."""
 
-    def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
-        """The job type whose attempt a task is, if it is one. May be called on any thread."""
+    def attempt_of(self, task: asyncio.Task[Any] | None) -> Claimed | None:
+        """The attempt that a task is, if it is one. May be called on any thread."""
+
+
+class LoopReporter(Protocol):
+    """Shows other processes how the event loop does: the reporter of troubles. Some of it on a thread of its own."""
+
+    def turned(self) -> None:
+        """The event loop turns."""
+
+    def left(self) -> None:
+        """The event loop turns no more for this runner; on it."""
+
+    def looked(self, late: float, found: Claimed | None, place: str) -> None:
+        """The thread has looked at the event loop.
+
+        Args:
+            late: How many seconds late it is; 0.0 if it is not overdue.
+            found: The attempt that was on it when it came to be late, or None.
+            place: Where its code was.
+        """
 
 
 class Looks(Protocol):

@@ -1,13 +1,14 @@
-"""Which runners of a database live."""
+"""Which runners of a database live, and what they report."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from aiojobs_lite.model.queries import ListOwners
 from aiojobs_lite.model.runners import ListRunners, RunnerInfo
-from aiojobs_lite.stores.base import Store
+from aiojobs_lite.model.troubles import LONGEST_SILENCE_S, report_of
+from aiojobs_lite.stores.base import OwnerReport, Store
 
 
 async def look_at_runners(store: Store, others: Collection[str] = ()) -> tuple[list[RunnerInfo], Collection[str]]:
@@ -21,3 +22,15 @@ async def look_at_runners(store: Store, others: Collection[str] = ()) -> tuple[l
         replace(runner, is_alive=False, is_draining=False) if runner.ended_at or runner.id in dead else runner
         for runner in stored
     ], dead
+
+
+async def with_reports(store: Store, runners: Sequence[RunnerInfo]) -> list[RunnerInfo]:
+    """The same runners, those that live with what they have left for other processes."""
+    reports = await store.owners.reports([runner.id for runner in runners if runner.is_alive])
+    return [_with_report(runner, reports[runner.id]) if runner.id in reports else runner for runner in runners]
+
+
+def _with_report(runner: RunnerInfo, found: OwnerReport) -> RunnerInfo:
+    report, silence = report_of(found.text), found.silence
+    is_silent = silence is not None and silence > LONGEST_SILENCE_S and not report.is_left
+    return replace(runner, troubles=report.troubles, silent=silence if is_silent else None)

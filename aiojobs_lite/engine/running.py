@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 import time
 import traceback
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-from aiojobs_lite.clock import Timer
+from aiojobs_lite.clock import Timer, to_datetime
 from aiojobs_lite.engine.failures import stack_of
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.engine.workers import Worker
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.troubles import Trouble, place_in_code
 from aiojobs_lite.policy.settle import Ending, Stop, Suspension
+
+_FRAME: Final = re.compile(r'File "(.*)", line (\d+), in (.*)')  # of a formatted stack
 
 
 class Running:
@@ -29,7 +33,7 @@ class Running:
         started: When its handler's time began, by `time.perf_counter`.
         stopped: Why it was asked to stop, or None.
         stopping: The same for a handler that is no coroutine; None for one that is.
-        is_stuck: Whether it goes on although it was asked to stop a while ago.
+        trouble: What is reported of it, since it goes on although it was asked to stop a while ago; else None.
         cancel_reason: Why a cancel was asked for, or None if none was.
         timers: Its timers that may still ring, or None.
         thread: The thread that was made for its handler, or None.
@@ -49,7 +53,6 @@ class Running:
         "claimed",
         "is_entered",
         "is_given_up",
-        "is_stuck",
         "job_type",
         "made",
         "restarts",
@@ -61,6 +64,7 @@ class Running:
         "thread",
         "thread_id",
         "timers",
+        "trouble",
         "when_ended",
         "worker",
     )
@@ -71,7 +75,7 @@ class Running:
         self.started = time.perf_counter()
         self.stopped: Stop | None = None
         self.stopping: threading.Event | None = None if job_type.mode == "async" else threading.Event()
-        self.is_stuck = False
+        self.trouble: Trouble | None = None
         self.cancel_reason: str | None = None
         self.timers: list[Timer] | None = None
         self.thread: UnawaitedThread | None = None
@@ -84,6 +88,11 @@ class Running:
         self.suspension: Suspension | None = None
         self.restarts = False
         self.when_ended: Callable[[Running, Ending], None] | None = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it goes on although it was asked to stop a while ago."""
+        return self.trouble is not None
 
     def add_timer(self, timer: Timer) -> None:
         """Takes a timer that is called off when the attempt ends."""
@@ -104,6 +113,10 @@ class Running:
             return "".join(traceback.format_stack(frame)) if frame else "(its thread has not started)"
         return stack_of(self.task.get_coro() if self.task else None)
 
+    def place(self) -> str:
+        """Where the handler is, in one line."""
+        return place_in_code(_FRAME.findall(self.stack()))
+
 
 class AttemptRegister:
     """All attempts of this runner, by job: those that run, and those whose end is still to be saved.
@@ -117,6 +130,7 @@ class AttemptRegister:
         self.is_left = False
         self._running: dict[int, Running] = {}
         self.find: Callable[[int], Running | None] = self._running.get
+        self._stuck: list[Running] = []  # those of them that have not ended, as far as was looked
         self._displaced: list[Running] = []  # by the next attempt of their jobs; they still hold their slots
         self._saving: dict[int, float] = {}  # how many seconds the attempt took
         self._owned: set[int] = set()
@@ -138,6 +152,19 @@ class AttemptRegister:
         """How many of them were asked to stop and go on."""
         return sum(run.is_stuck for run in self._running.values())
 
+    def found_stuck(self, run: Running, trouble: Trouble) -> None:
+        """An attempt goes on although it was asked to stop a while ago."""
+        run.trouble = trouble
+        self._stuck.append(run)
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What is reported of the attempts that are stuck, the oldest first."""
+        if not self._stuck:  # nearly always
+            return ()
+        held = set(self.with_slots)
+        self._stuck = [run for run in self._stuck if run in held]
+        return tuple([run.trouble for run in self._stuck if run.trouble is not None])
+
     def __iter__(self) -> Iterator[Running]:
         """The attempts that run now."""
         return iter(tuple(self._running.values()))
@@ -157,10 +184,10 @@ class AttemptRegister:
         run = self._running.get(claimed.id)
         return run is not None and run.claimed is claimed
 
-    def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
-        """The job type whose attempt a task is, if it is one. May be called on any thread."""
+    def attempt_of(self, task: asyncio.Task[Any] | None) -> Claimed | None:
+        """The attempt that a task is, if it is one. May be called on any thread."""
         running = list(self._running.values()) if task else []
-        return next((run.job_type.name for run in running if run.task is task), None)
+        return next((run.claimed for run in running if run.task is task), None)
 
     def watch_owned(self) -> set[int]:
         """The jobs that run or whose end is still to be saved; those that start from now on are added to it, until the
@@ -234,3 +261,9 @@ class AttemptRegister:
             del self._running[run.claimed.id]
         elif run in self._displaced:
             self._displaced.remove(run)
+
+
+def trouble_of(run: Running, since: int) -> Trouble:
+    """An attempt that goes on although it was asked to stop at an instant."""
+    claimed, why = run.claimed, run.stopped.value if run.stopped else None
+    return Trouble("stuck", to_datetime(since), claimed.type, claimed.id, claimed.attempt, why, run.place())

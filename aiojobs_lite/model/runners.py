@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.columns import LARGEST_INTEGER
+from aiojobs_lite.model.troubles import Trouble
 from aiojobs_lite.model.writes import unanswered
 
 
@@ -29,6 +30,10 @@ class RunnerInfo:
         is_draining: Whether it lives, waits for running handlers, and claims nothing more.
         running: Jobs that it is processing.
         is_alive: Whether it lives.
+        troubles: What it has noticed of itself: handlers that are stuck, an event loop that is blocked for over five
+            seconds. At most 21; empty if it is dead.
+        silent: For how many seconds it has not shown that its event loop turns, which it does every ten: something
+            blocks the loop and keeps the interpreter lock, or the process is stopped. None up to 30 seconds.
     """
 
     id: str
@@ -41,6 +46,8 @@ class RunnerInfo:
     is_draining: bool
     running: int
     is_alive: bool
+    troubles: tuple[Trouble, ...] = ()
+    silent: float | None = None
 
 
 class SetRunner(NamedTuple):

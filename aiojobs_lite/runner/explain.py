@@ -27,6 +27,7 @@ from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.steps import Awaited, ListAwaited
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.runner.awaited import what_ends
+from aiojobs_lite.runner.troubles import why_still, why_stuck
 from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
@@ -57,7 +58,6 @@ class OwnRunner:
         workers: How many of its worker processes are taken; None if the job's type needs none.
         is_saving: Whether the job's attempt has ended, and the end is still to be saved.
         stopped: Why the job's attempt was asked to stop, or None.
-        is_stuck: Whether it goes on although it was asked to stop a while ago.
     """
 
     id: str
@@ -68,7 +68,6 @@ class OwnRunner:
     workers: int | None = None
     is_saving: bool = False
     stopped: str | None = None
-    is_stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,6 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         _workers_taken(engine, job.type),
         is_saving=job_id in engine.attempts.unsaved_ends,
         stopped=run.stopped.value if run is not None and run.stopped is not None else None,
-        is_stuck=run is not None and run.is_stuck,
     )
     now, pause = to_datetime(engine.now()), pauses.get(job.type)
     expires_at = None if expiry is None else to_datetime(expiry)
@@ -205,10 +203,9 @@ def _running(found: Situation) -> str:
         more.append("it was asked to cancel")
     elif job.owner == found.own.id and found.own.stopped:
         more.append(f"it was asked to stop ({found.own.stopped})")
-    if job.owner == found.own.id and found.own.is_stuck:
-        more.append("its handler ignores that, and keeps its slot until it ends by itself")
     if job.interrupted:
         more.append("the drain of its runner left it running")
+    more += [why for runner in found.runners if runner.id == job.owner and (why := why_stuck(job, runner, found.now))]
     return "; ".join(more)
 
 
@@ -309,6 +306,8 @@ def _without_slot(found: Situation) -> list[str]:
     going = [runner for runner in able if _is_going(runner, found)]
     if not going:
         return [f"{_name_of(runner.id, found)} is {_standing(runner, found)}" for runner in able]
+    if all(still := [why_still(_name_of(runner.id, found), runner, found.now) for runner in going]):
+        return still
     allowed = [runner for runner in going if _has_slot_of_type(runner, found)]
     if not allowed:
         most = max(runner.types[found.job.type] or 0 for runner in going)

@@ -7,7 +7,7 @@ docstring, in the module of its feature in `model`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from aiojobs_lite.model.after import Cancellation
@@ -71,6 +71,18 @@ class Change(NamedTuple):
     types: frozenset[str] | None = None
 
 
+class OwnerReport(NamedTuple):
+    """What an owner has left for the processes that look at it.
+
+    Attributes:
+        text: Its report; empty: it has none, or none that can be read.
+        silence: For how many seconds it has not shown that its event loop turns; None if that is not known.
+    """
+
+    text: str = ""
+    silence: float | None = None
+
+
 class Owners(Protocol):
     """Who is alive. An owner is one runner instance, named by 16 random hexadecimal digits that are never used again.
 
@@ -105,6 +117,17 @@ class Owners(Protocol):
 
         A store that has no other place for the note than its database does nothing.
         """
+
+    def beat(self) -> None:
+        """Shows that the event loop of this owner turns. Called every few seconds, never on the event loop."""
+
+    def report(self, text: str) -> None:
+        """Leaves a text for the processes that look at this owner, in place of the one before; an empty one leaves
+        none. It needs no transaction, so that a runner in trouble can leave it. Called never on the event loop.
+        """
+
+    async def reports(self, owners: Collection[str]) -> Mapping[str, OwnerReport]:
+        """What these owners have left, as far as it is known. Other programs may have written it."""
 
     def was_interrupted(self, owner: str) -> bool:
         """Whether a dead owner has noted that; asked before its jobs are rescued."""

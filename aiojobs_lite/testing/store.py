@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -20,7 +20,7 @@ from aiojobs_lite.model.queries import FindJobs, Query
 from aiojobs_lite.model.schedules import FireTick, RunSchedule
 from aiojobs_lite.model.steps import ListSteps, SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import Insert, Inserted, Unit
-from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, Owners
+from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, OwnerReport, Owners
 from aiojobs_lite.stores.open import Database, open_store
 
 A = TypeVar("A")
@@ -59,6 +59,20 @@ class KitOwners:
         """See `Owners.note_interrupted`."""
         if not self._has_vanished:
             self._owners.note_interrupted()
+
+    def beat(self) -> None:
+        """See `Owners.beat`."""
+        if not self._has_vanished:
+            self._owners.beat()
+
+    def report(self, text: str) -> None:
+        """See `Owners.report`."""
+        if not self._has_vanished:
+            self._owners.report(text)
+
+    async def reports(self, owners: Collection[str]) -> Mapping[str, OwnerReport]:
+        """See `Owners.reports`."""
+        return await self._owners.reports(owners)
 
     def was_interrupted(self, owner: str) -> bool:
         """See `Owners.was_interrupted`."""

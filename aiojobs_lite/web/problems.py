@@ -11,6 +11,7 @@ from aiojobs_lite.limits import EveryKey, LimitState
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.schedule_states import ScheduleState
 from aiojobs_lite.runner.figures import DatabaseFigures
+from aiojobs_lite.runner.troubles import troubles_of
 from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.web import shown
@@ -84,7 +85,13 @@ def problems_of(
     stats: RunnerStats, standing: DatabaseFigures, limits: Iterable[LimitState], schedules: Iterable[ScheduleState]
 ) -> list[Problem]:
     """What is wrong but for the jobs that died, the worst first."""
-    found = [*_of_process(stats), *_waiting(standing), *_behind_limits(standing), *_paused(standing, limits, schedules)]
+    found = [
+        *_of_process(stats),
+        *_of_runners(standing),
+        *_waiting(standing),
+        *_behind_limits(standing),
+        *_paused(standing, limits, schedules),
+    ]
     return sorted(found, key=lambda problem: ("bad", "warn", "note").index(problem.level))
 
 
@@ -93,15 +100,17 @@ def _of_process(stats: RunnerStats) -> Iterator[Problem]:
         cause = "Another program holds its lock: end that transaction" if "BUSY" in stats.degraded else stats.degraded
         text = f"{cause}. Nothing is lost: the runner tries again by itself, and goes on when it can write."
         yield Problem("bad", "The database cannot be written", text)
-    if stats.stuck:
-        text = "In this process, after they were stopped. Its log has their stacks; a restart of the process ends them."
-        yield Problem("bad", f"{counted(stats.stuck, 'handler')} stuck", text, "jobs",
-                      {"status": "processing", "order": "oldest"})  # fmt: skip
     if stats.loop_lag > BLOCKED_LOOP_S:
         text = "Something computes or blocks on it: a handler that should be a plain def, or run in a process."
         yield Problem("bad", f"The event loop is {shown.took(stats.loop_lag)} late", text)
     if stats.draining:
         yield Problem("note", "This runner drains", "It claims nothing more, and ends when its jobs have.")
+
+
+def _of_runners(standing: DatabaseFigures) -> Iterator[Problem]:
+    for found in troubles_of(standing.runners, standing.at):
+        path = None if found.job_id is None else f"jobs/{found.job_id}"
+        yield Problem("bad", _sentence(found.what), f"{_sentence(found.advice)}.", path)
 
 
 def _waiting(standing: DatabaseFigures) -> Iterator[Problem]:
@@ -154,3 +163,7 @@ def _since(since: datetime | None, by: str | None, now: datetime) -> str:
 
 def _kind_of(job: Job) -> str:
     return (job.error or job.reason or "no error").partition(":")[0]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

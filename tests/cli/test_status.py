@@ -56,7 +56,7 @@ def test_living_runners_are_shown(database: Path) -> None:
     found = beside_a_runner(database, "status", "--json").json
     (runner,) = found["runners"]
     assert runner.keys() == {
-        "id", "pid", "host", "max_running", "running", "is_draining", "started_at", "types",
+        "id", "pid", "host", "max_running", "running", "is_draining", "started_at", "types", "silent", "troubles",
     }  # fmt: skip
     assert runner["types"] == {"pay": None, "mail": None, "digest": None, "welcome": None}
     assert "living runners" in beside_a_runner(database, "status").out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from aiojobs_lite.errors import AttemptNotOwned, StoreRefused
 from aiojobs_lite.model.ends import Complete
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import CancelJob, Insert
-from aiojobs_lite.stores.base import Owners
+from aiojobs_lite.stores.base import OwnerReport, Owners
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, JobInterrupted
 from tests.helpers.engine import engine_of
@@ -42,6 +42,15 @@ class LosableOwners:
 
     def note_interrupted(self) -> None:
         self.order.append("note")
+
+    def beat(self) -> None:
+        raise NotImplementedError
+
+    def report(self, text: str) -> None:
+        self.order.append("report" if text else "report nothing")
+
+    async def reports(self, owners: Collection[str]) -> Mapping[str, OwnerReport]:
+        return {}
 
     def was_interrupted(self, owner: str) -> bool:
         return False
@@ -118,7 +127,7 @@ async def test_ownership_is_kept_while_an_attempt_that_was_left_still_runs() -> 
         facts = runner.watch()
         handle = await runner.enqueue(stubborn)
         await until(lambda: runner.stats().running == 1)
-    assert store.order == ["open", "acquire", "close"]
+    assert store.order == ["open", "acquire", "close", "report"]
     assert (await next_fact(facts, DrainFinished)).left == (handle.id,)
     release.set()
     await until(lambda: store.order[-1] == "release")

@@ -12,8 +12,9 @@ import pytest
 
 from aiojobs_lite import job
 from aiojobs_lite.clock import Timer
-from aiojobs_lite.engine.running import AttemptRegister, Running
+from aiojobs_lite.engine.running import AttemptRegister, Running, trouble_of
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import claimed
 from tests.helpers.waiting import PATIENCE, quiet
@@ -108,19 +109,36 @@ def test_an_attempt_runs_from_its_start_to_its_end_and_is_then_to_be_saved() -> 
 def test_stuck_are_those_that_go_on() -> None:
     runs = [attempt(n) for n in range(3)]
     attempts = register(*runs)
-    runs[0].is_stuck = runs[1].is_stuck = True
+    assert attempts.troubles() == ()
+    for run in runs[:2]:
+        run.stopped = Stop.TIMEOUT
+        attempts.found_stuck(run, trouble_of(run, 0))
     assert attempts.stuck == 2
+    assert [(one.kind, one.job_id, one.why) for one in attempts.troubles()] == [
+        ("stuck", 0, "timeout"), ("stuck", 1, "timeout"),
+    ]  # fmt: skip
     attempts.ended(runs[0])
     assert attempts.stuck == 1
+    assert [one.job_id for one in attempts.troubles()] == [1]
 
 
-async def test_a_task_is_known_by_the_type_whose_attempt_it_is() -> None:
+def test_an_attempt_that_was_displaced_is_stuck_until_it_ends() -> None:
+    run = attempt(1)
+    attempts = register(run)
+    attempts.found_stuck(run, trouble_of(run, 0))
+    attempts.add(attempt(1))
+    assert [one.job_id for one in attempts.troubles()] == [1]
+    attempts.ended(run)
+    assert attempts.troubles() == ()
+
+
+async def test_a_task_is_known_by_the_attempt_that_it_is() -> None:
     run, other = attempt(1), attempt(2, threaded)
     attempts = register(run, other)
     run.task = asyncio.create_task(waits.handler())
-    assert attempts.type_of(run.task) == "waits"
-    assert attempts.type_of(asyncio.current_task()) is None
-    assert attempts.type_of(None) is None  # although `other` has none
+    assert attempts.attempt_of(run.task) is run.claimed
+    assert attempts.attempt_of(asyncio.current_task()) is None
+    assert attempts.attempt_of(None) is None  # although `other` has none
     run.task.cancel()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from enum import Enum
@@ -19,7 +19,7 @@ from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit, Write
-from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, Owners, Store
+from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, OwnerReport, Owners, Store
 
 A = TypeVar("A")
 FULL = StoreUnavailable("SQLITE_FULL", "database or disk is full")
@@ -263,6 +263,15 @@ class _FaultOwners:
 
     def note_interrupted(self) -> None:
         self._store.owners.note_interrupted()
+
+    def beat(self) -> None:
+        self._store.owners.beat()
+
+    def report(self, text: str) -> None:
+        self._store.owners.report(text)
+
+    async def reports(self, owners: Collection[str]) -> Mapping[str, OwnerReport]:
+        return await self._store.owners.reports(owners)
 
     def was_interrupted(self, owner: str) -> bool:
         return self._store.owners.was_interrupted(owner)

@@ -8,14 +8,14 @@ A commit replaces the rows as a whole, so a transaction that is rejected leaves 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Claim, Unit
-from aiojobs_lite.stores.base import Applied, Change
+from aiojobs_lite.stores.base import Applied, Change, OwnerReport
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers import memory_limits
 from tests.helpers.memory_checks import check
@@ -38,6 +38,7 @@ class MemoryDatabase:
         living: The owners that live, each with what is called when it may be taken for dead, and when no more.
         lost: Those of them that may soon be taken for dead.
         interrupted: The owners that noted that their attempts were interrupted.
+        reports: What owners report that live.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class MemoryDatabase:
         self.living: dict[str, tuple[Notice, Notice]] = {}
         self.lost: set[str] = set()
         self.interrupted: set[str] = set()
+        self.reports: dict[str, str] = {}
 
     def kill(self, owner: str) -> None:
         """Ends what shows that an owner lives, as the end of its process does."""
@@ -84,6 +86,18 @@ class MemoryOwners:
         if self._owner is not None:
             self._database.interrupted.add(self._owner)
 
+    def beat(self) -> None:
+        """See `Owners.beat`."""
+
+    def report(self, text: str) -> None:
+        """See `Owners.report`."""
+        if self._owner is not None:
+            self._database.reports[self._owner] = text
+
+    async def reports(self, owners: Collection[str]) -> Mapping[str, OwnerReport]:
+        """See `Owners.reports`."""
+        return {owner: OwnerReport(self._database.reports.get(owner, "")) for owner in owners}
+
     def was_interrupted(self, owner: str) -> bool:
         """See `Owners.was_interrupted`."""
         return owner in self._database.interrupted
@@ -93,6 +107,7 @@ class MemoryOwners:
         owner, self._owner = self._owner, None
         if owner is not None:
             self._database.living.pop(owner, None)
+            self._database.reports.pop(owner, None)
             self._database.lost.discard(owner)
 
     def others(self) -> Collection[str]:

@@ -300,7 +300,6 @@ async def test_a_job_that_is_held_for_events_says_what_comes_next(idle: JobRunne
 
 
 CPUS = os.cpu_count() or 1
-STUCK = "it was asked to stop (timeout); its handler ignores that, and keeps its slot until it ends by itself"
 
 
 async def test_what_only_this_runner_knows_is_said_of_it(idle: JobRunner) -> None:
@@ -335,7 +334,6 @@ async def test_what_only_this_runner_knows_is_said_of_it(idle: JobRunner) -> Non
     for situation, text in (
         (replace(found, own=replace(own, is_saving=True)), "its handler has ended, and the end is being saved"),
         (replace(found, own=replace(own, stopped="timeout")), "it was asked to stop (timeout)"),
-        (replace(found, own=replace(own, stopped="timeout", is_stuck=True)), STUCK),
         (replace(found, is_owner_dead=True), "that runner is dead, and a live one gives the job back within seconds"),
     ):
         assert sentence(replace(situation, job=running)) == f"{begun}; {text}."

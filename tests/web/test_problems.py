@@ -14,6 +14,7 @@ from aiojobs_lite.figures import BoundedCount, DatabaseFigures
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.model.troubles import Trouble
 from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.web import overview
 from aiojobs_lite.web.problems import Problem, dead_groups, problems_of
@@ -32,6 +33,14 @@ STANDS = DatabaseFigures(
     at=NOW, counts={}, due=BoundedCount(0, is_more=False), oldest_due_at=None, oldest_due_by_type={}, held={},
     paused={}, runners=(RUNS,), unclaimed={},
 )  # fmt: skip
+STUCK = Trouble("stuck", NOW - timedelta(seconds=90), "mail", 7, 2, "timeout", "/app/a.py:3 in send")
+STUCK_TITLE = (
+    "Job 7 of mail, attempt 2, is stuck: stopped (timeout) 1 min 30 s ago, it goes on at /app/a.py:3 in send in the "
+    "runner me (pid 1 on web1)"
+)
+SILENT_TITLE = (
+    "The runner me (pid 1 on web1) has not reported for 40 s: its event loop is blocked, or its process was stopped"
+)
 LONG_AGO = NOW - timedelta(seconds=90)
 
 
@@ -70,7 +79,8 @@ def test_each_thing_that_is_wrong_is_a_line() -> None:
             found(standing=replace(STANDS, runners=(replace(RUNS, max_running=0),))),
             ("bad", "No runner lives that runs jobs"),
         ),
-        (found(replace(WELL, stuck=1)), ("bad", "1 handler stuck")),
+        (found(standing=replace(STANDS, runners=(replace(RUNS, troubles=(STUCK,)),))), ("bad", STUCK_TITLE)),
+        (found(standing=replace(STANDS, runners=(replace(RUNS, silent=40.0),))), ("bad", SILENT_TITLE)),
         (found(replace(WELL, loop_lag=1.5)), ("bad", "The event loop is 1.5 s late")),
         (found(replace(WELL, draining=True)), ("note", "This runner drains")),
         (
@@ -105,15 +115,16 @@ def test_a_line_leads_to_what_it_speaks_of() -> None:
     assert locked.text.startswith("Another program holds its lock: end that transaction. Nothing is lost")
     (full,) = found(replace(WELL, degraded="SQLITE_FULL"))
     assert full.text.startswith("SQLITE_FULL. Nothing is lost")
-    (stuck,) = found(replace(WELL, stuck=2))
-    assert (stuck.path, stuck.parameters) == ("jobs", {"status": "processing", "order": "oldest"})
+    (stuck,) = found(standing=replace(STANDS, runners=(replace(RUNS, troubles=(STUCK,)),)))
+    assert (stuck.path, stuck.parameters) == ("jobs/7", {})
+    assert stuck.text == "It keeps its slot until it ends by itself, or its process is restarted."
     (behind,) = found(standing=replace(STANDS, held={"lane": BoundedCount(3, is_more=False)}))
     assert behind.path == "lanes"
 
 
 def test_the_worst_comes_first() -> None:
-    standing = replace(STANDS, paused={"a": Pause(None, None)})
-    problems = found(replace(WELL, draining=True, stuck=1), standing)
+    standing = replace(STANDS, paused={"a": Pause(None, None)}, runners=(replace(RUNS, silent=40.0),))
+    problems = found(replace(WELL, draining=True), standing)
     assert [level for level, _ in levels(problems)] == ["bad", "warn", "note"]
 
 

@@ -10,7 +10,9 @@ from aiojobs_lite.cli.screen import Screen
 from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.model.troubles import Trouble
 from aiojobs_lite.runner.figures import DatabaseFigures
+from aiojobs_lite.runner.troubles import troubles_of
 from aiojobs_lite.telemetry.wording import by_type, counted, named, span
 
 LOCKED_TEXT: Final = "another program keeps the database locked: `aiojobs-lite db doctor`"
@@ -85,7 +87,15 @@ def _runner_as_json(runner: RunnerInfo) -> dict[str, Any]:
     return {
         "id": runner.id, "pid": runner.pid, "host": runner.host, "max_running": runner.max_running,
         "running": runner.running, "is_draining": runner.is_draining, "started_at": as_iso(runner.started_at),
-        "types": dict(runner.types),
+        "types": dict(runner.types), "silent": runner.silent,
+        "troubles": [_trouble_as_json(one) for one in runner.troubles],
+    }  # fmt: skip
+
+
+def _trouble_as_json(trouble: Trouble) -> dict[str, Any]:
+    return {
+        "kind": trouble.kind, "since": as_iso(trouble.since), "type": trouble.type, "job_id": trouble.job_id,
+        "attempt": trouble.attempt, "why": trouble.why, "place": trouble.place,
     }  # fmt: skip
 
 
@@ -116,6 +126,7 @@ def _wrong(now: DatabaseFigures) -> list[str]:
     found = [] if any(one.max_running for one in now.runners) else ["no runner lives that runs jobs"]
     if now.unclaimed:
         found.append(f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}")
+    found += [f"{one.what}: {one.advice}" for one in troubles_of(now.runners, now.at)]
     for name, pause in now.paused.items():
         until = f" until {as_instant(pause.until)}" if pause.until else ""
         pending = now.counts.get(name, {}).get(Status.PENDING, 0)

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -37,7 +38,7 @@ def locked(path: Path, own: Collection[FileId]) -> int:
     """
     for _ in range(_MOST_TRIES):
         try:
-            descriptor = _opened(path, own)
+            descriptor = opened(path, own)
         except FileNotFoundError:
             try:
                 descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
@@ -60,12 +61,21 @@ def is_free(path: Path, own: Collection[FileId]) -> bool:
         OSError: If it cannot be opened, or if something else has its name.
     """
     try:
-        descriptor = _opened(path, own, may_be_linked=True)
+        descriptor = opened(path, own, may_be_linked=True)
     except FileNotFoundError:
         return True
     is_locked = _lock(descriptor)
     os.close(descriptor)
     return is_locked
+
+
+def silence_of(path: Path) -> float | None:
+    """For how many seconds a file was not touched; None if there is none."""
+    try:
+        touched = os.lstat(path).st_mtime
+    except OSError:
+        return None
+    return max(0.0, time.time() - touched)
 
 
 def note_interrupted(descriptor: int) -> None:
@@ -84,7 +94,7 @@ def is_interrupted(path: Path) -> bool:
         found = os.lstat(path)
     except OSError:
         return False
-    return _is_plain(found, may_be_linked=True) and found.st_size == _INTERRUPTED_SIZE
+    return _is_plain(found, _INTERRUPTED_SIZE, may_be_linked=True) and found.st_size == _INTERRUPTED_SIZE
 
 
 def is_at(descriptor: int, path: Path) -> bool:
@@ -106,18 +116,37 @@ def file_ids(paths: Collection[str], descriptors: Collection[int]) -> set[FileId
     return found
 
 
-def _opened(path: Path, own: Collection[FileId], *, may_be_linked: bool = False) -> int:
+def opened(
+    path: Path,
+    own: Collection[FileId],
+    *,
+    may_be_linked: bool = False,
+    flags: int = _FLAGS,
+    longest: int = _INTERRUPTED_SIZE,
+) -> int:
+    """The descriptor of a plain file of at most so many bytes.
+
+    Args:
+        path: The file.
+        own: The files of this process, which must not be opened.
+        may_be_linked: Whether it may have other names.
+        flags: How it is opened.
+        longest: Most bytes that it has.
+
+    Raises:
+        OSError: If it cannot be opened, or if something else has its name.
+    """
     found = os.lstat(path)
-    if not _is_plain(found, may_be_linked=may_be_linked) or _id(found) in own:
-        raise _strange(path)
+    if not _is_plain(found, longest, may_be_linked=may_be_linked) or _id(found) in own:
+        raise _strange(path, longest)
     if found.st_nlink > 1 and descriptors_of(_id(found)):
-        raise _strange(path)
-    descriptor = os.open(path, _FLAGS)
-    opened = os.fstat(descriptor)
-    if _id(opened) != _id(found) or not _is_plain(opened, may_be_linked=may_be_linked):
-        raise _strange(path)  # the descriptor stays open
-    if opened.st_nlink > 1 and descriptors_of(_id(opened)) != {descriptor}:
-        raise _strange(path)  # the same
+        raise _strange(path, longest)
+    descriptor = os.open(path, flags)
+    status = os.fstat(descriptor)
+    if _id(status) != _id(found) or not _is_plain(status, longest, may_be_linked=may_be_linked):
+        raise _strange(path, longest)  # the descriptor stays open
+    if status.st_nlink > 1 and descriptors_of(_id(status)) != {descriptor}:
+        raise _strange(path, longest)  # the same
     return descriptor
 
 
@@ -146,18 +175,17 @@ def descriptors_of(file: FileId) -> set[int]:
     return found
 
 
-def _is_plain(status: os.stat_result, *, may_be_linked: bool) -> bool:
-    """Whether it is a plain file with nothing but the note in it, and with one name or none: it may be removed at any
-    moment.
-    """
+def _is_plain(status: os.stat_result, longest: int, *, may_be_linked: bool) -> bool:
+    """Whether it is a plain file of at most so many bytes, and with one name, or none: it may be removed any moment."""
     is_named_once = status.st_nlink <= 1 or may_be_linked
-    return stat.S_ISREG(status.st_mode) and status.st_size <= _INTERRUPTED_SIZE and is_named_once
+    return stat.S_ISREG(status.st_mode) and status.st_size <= longest and is_named_once
 
 
 def _id(status: os.stat_result) -> FileId:
     return status.st_dev, status.st_ino
 
 
-def _strange(path: Path) -> OSError:
-    text = "it is no owner's file, which is plain, of at most one byte, and has one name; remove it"
+def _strange(path: Path, longest: int) -> OSError:
+    size = "one byte" if longest == _INTERRUPTED_SIZE else f"{longest:,} bytes"
+    text = f"it is no owner's file, which is plain, of at most {size}, and has one name; remove it"
     return OSError(errno.EINVAL, text, str(path))

@@ -7,16 +7,18 @@ this process must never be opened again. Hence state at module level.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from glob import escape
 from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.stores.sqlite import owner_file
+from aiojobs_lite.stores.base import OwnerReport
+from aiojobs_lite.stores.sqlite import owner_file, owner_report
 from aiojobs_lite.stores.sqlite.file import remedy
 
 _log = get_log("engine")
@@ -37,6 +39,8 @@ class FileOwners:
         self._prefix = None if database is None else database + _SUFFIX
         self._owner: str | None = None
         self._is_noted = False  # then the file is left to the rescue
+        self._report = ""  # the latest, of a database that no other process shares
+        self._is_report_lost = False  # as was logged
         self._strange: set[str] = set()  # the owners in place of whose files something else was found, as was logged
 
     async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
@@ -86,15 +90,49 @@ class FileOwners:
         is_name = self._prefix is not None and _OWNER_ID.fullmatch(owner)
         return bool(is_name) and owner_file.is_interrupted(self._path(owner))
 
+    def beat(self) -> None:
+        """See `Owners.beat`: the file of the lock is touched. It is made anew elsewhere if it was removed."""
+        if self._owner is not None and self._prefix is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(self._path(self._owner), follow_symlinks=False)
+
+    def report(self, text: str) -> None:
+        """See `Owners.report`."""
+        owner = self._owner
+        if owner is None or self._prefix is None:
+            self._report = text
+            return
+        try:
+            owner_report.write_report(self._path(owner), text)
+        except OSError as error:
+            if not self._is_report_lost:
+                _log.warning(
+                    "%s%s cannot be written: %s. Other processes do not see that a handler is stuck or the event loop "
+                    "is blocked",
+                    self._path(owner), owner_report.REPORT, error.strerror,
+                )  # fmt: skip
+            self._is_report_lost = True
+        else:
+            self._is_report_lost = False
+
+    async def reports(self, owners: Collection[str]) -> Mapping[str, OwnerReport]:
+        """See `Owners.reports`."""
+        if self._prefix is None:
+            return {owner: OwnerReport(self._report) for owner in owners if owner == self._owner}
+        own = self._own_files()
+        return {owner: self._report_of(self._path(owner), own) for owner in owners if _OWNER_ID.fullmatch(owner)}
+
     def release(self) -> None:
         """See `Owners.release`."""
         owner, self._owner = self._owner, None
+        self._report = ""
         if owner is None:
             return
         descriptor = OWNERS_OF_THIS_PROCESS.pop((os.getpid(), owner), None)
         if descriptor is not None:
+            owner_report.remove_report(self._path(owner))
             if not self._is_noted and owner_file.is_at(descriptor, self._path(owner)):
-                self._remove_file(owner)
+                self._path(owner).unlink(missing_ok=True)
             os.close(descriptor)
 
     def _path(self, owner: str) -> Path:
@@ -102,6 +140,16 @@ class FileOwners:
 
     def _remove_file(self, owner: str) -> None:
         self._path(owner).unlink(missing_ok=True)
+        owner_report.remove_report(self._path(owner))
+
+    @staticmethod
+    def _report_of(path: Path, own: Collection[owner_file.FileId]) -> OwnerReport:
+        try:
+            text = owner_report.read_report(path, own)
+        except (OSError, UnicodeDecodeError) as error:  # another user's, or no report: there is nothing to be known
+            _log.debug("%s%s cannot be read: %s", path, owner_report.REPORT, error)
+            text = ""
+        return OwnerReport(text, owner_file.silence_of(path))
 
     def _own_files(self) -> set[owner_file.FileId]:
         """The files that this process has locked: closing any other descriptor of one would drop its lock."""
@@ -157,12 +205,12 @@ class FileOwners:
             return set()
         prefix = Path(self._prefix)
         try:
-            found = {entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{escape(prefix.name)}*")}
+            names = [entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{escape(prefix.name)}*")]
         except OSError as error:  # too many open files, say; the next look may find what is to be removed
             _log.debug("%s cannot be listed: %s", prefix.parent, error.strerror)
             return set()
         return {
             owner
-            for owner in found
+            for owner in {name.partition(".")[0] for name in names}  # a report may be all that is left
             if _OWNER_ID.fullmatch(owner) and (os.getpid(), owner) not in OWNERS_OF_THIS_PROCESS
         }

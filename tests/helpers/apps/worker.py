@@ -94,6 +94,12 @@ def threaded(ctx: JobContext = injected) -> None:
     ORDERS.free.wait()
 
 
+@job(timeout="0.1s")
+def deaf(ctx: JobContext = injected) -> None:
+    say("started", ctx.id, ctx.attempt)
+    ORDERS.free.wait()  # it does not look at `ctx.stopping`
+
+
 @job(concurrency=10)
 async def two_seconds(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
@@ -125,7 +131,7 @@ async def note_batch(batch_id: int) -> None:
 
 
 JOBS = (
-    quick, brief, note_batch, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, alone,
+    quick, brief, note_batch, held, endless, slow_to_stop, blocking, swallowing, threaded, deaf, two_seconds, alone,
     kills_its_process, reporting, answered,
 )  # fmt: skip
 

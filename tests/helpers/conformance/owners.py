@@ -106,3 +106,23 @@ class Owning:
         for _ in range(count):
             async with acquired(store) as owners:
                 assert await store.owners.dead(owners) == set()
+
+    async def test_a_report_of_an_owner_is_read_by_all_until_it_leaves_another_one_or_none(
+        self, two: tuple[Store, Store]
+    ) -> None:
+        mine, other = two
+        async with acquired(mine, other) as owners:
+            for text in ("", "one", "two \u20ac\n", ""):
+                mine.owners.report(text)
+                for store in two:
+                    found = await store.owners.reports([*owners, new_owner()])
+                    assert {owner: report.text for owner, report in found.items() if report.text} == (
+                        {owners[0]: text} if text else {}
+                    )
+
+    async def test_an_owner_that_is_released_reports_nothing(self, store: Store) -> None:
+        async with acquired(store) as owners:
+            store.owners.report("one")
+            store.owners.beat()
+        found = await store.owners.reports(owners)
+        assert [report.text for report in found.values() if report.text] == []

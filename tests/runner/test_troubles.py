@@ -1,0 +1,132 @@
+"""A runner in trouble is known to all others: what is stuck, what blocks its loop, or that it says nothing any more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from aiojobs_lite import Job, JobRunner, Status, job
+from aiojobs_lite.engine.phase import Phase
+from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.model.troubles import Trouble
+from aiojobs_lite.runner.explain import OwnRunner, Situation, sentence
+from aiojobs_lite.runner.troubles import troubles_of
+from tests.helpers.command import command
+from tests.helpers.mail import welcome
+from tests.helpers.pauses import pause
+from tests.helpers.waiting import until
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+FINE = RunnerInfo(
+    "ab", 9, "web1", 10, {"email.welcome": None}, NOW, None, is_draining=False, running=1, is_alive=True,
+)  # fmt: skip
+STUCK = Trouble("stuck", NOW - timedelta(seconds=90), "email.welcome", 7, 2, "timeout", "/app/a.py:3 in send")
+BLOCKED = Trouble("blocked", NOW - timedelta(seconds=40), "pay", 8, 1, None, "/app/b.py:4 in pay")
+ELSEWHERE = OwnRunner("cd", Phase.RUNNING, None, 0, 0)
+BEGAN = "job 7 of email.welcome runs: attempt 2 of 5 began 0.0 s ago in the runner ab (pid 9 on web1)"
+
+
+async def a_job(**changes: object) -> Job:
+    async with JobRunner(":memory:", jobs=[welcome]) as runner:
+        found = await (await runner.enqueue(welcome.using(delay="1h"), 1)).job()
+    return replace(found, id=7, scheduled_at=NOW, created_at=NOW, **changes)  # type: ignore[arg-type]  # of a job
+
+
+async def test_a_job_that_runs_says_what_is_wrong_in_its_process() -> None:
+    job = await a_job(status=Status.PROCESSING, attempts=2, started_at=NOW, owner="ab")
+    for changes, text in (
+        ({}, ""),
+        (
+            {"troubles": (STUCK,)},
+            "; it was stopped (timeout) 1 min 30 s ago and goes on at /app/a.py:3 in send: it keeps its slot until it "
+            "ends by itself, or its process is restarted",
+        ),
+        ({"troubles": (replace(STUCK, attempt=1),)}, ""),
+        (
+            {"troubles": (BLOCKED,)},
+            "; the event loop of that runner has been blocked for 40 s by job 8 of pay at /app/b.py:4 in pay",
+        ),
+        (
+            {"silent": 40.0},
+            "; that runner has not reported for 40 s: its event loop is blocked, or its process was stopped",
+        ),
+    ):
+        runner = replace(FINE, **changes)
+        assert sentence(Situation(job, NOW, None, 0, [runner], False, ELSEWHERE)) == f"{BEGAN}{text}."
+
+
+async def test_a_job_that_waits_says_that_no_runner_moves() -> None:
+    blocked, silent = replace(FINE, troubles=(BLOCKED,)), replace(FINE, id="ef", silent=40.0)
+    found = Situation(await a_job(), NOW, None, 0, [blocked, silent], False, ELSEWHERE)
+    assert sentence(found) == (
+        "job 7 of email.welcome waits: the event loop of the runner ab (pid 9 on web1) has been blocked for 40 s by "
+        "job 8 of pay at /app/b.py:4 in pay; and the runner ef (pid 9 on web1) has not reported for 40 s: its event "
+        "loop is blocked, or its process was stopped."
+    )
+    assert "it starts after the jobs" in sentence(replace(found, runners=[blocked, FINE]))
+
+
+def test_what_is_wrong_is_said_with_what_to_do() -> None:
+    left = replace(BLOCKED, type=None, job_id=None, attempt=None, place="")
+    runner = replace(FINE, troubles=(left, replace(STUCK, why=None, place="")), silent=40.0)
+    assert [(one.what, one.advice, one.job_id) for one in troubles_of([runner, FINE], NOW)] == [
+        (
+            "the event loop of the runner ab (pid 9 on web1) has been blocked for 40 s by code that is no handler's "
+            "own",
+            "nothing else runs in that process meanwhile; a restart ends it; make the handler a plain def",
+            None,
+        ),
+        (
+            "job 7 of email.welcome, attempt 2, is stuck: stopped 1 min 30 s ago, it goes on in the runner ab (pid 9 "
+            "on web1)",
+            "it keeps its slot until it ends by itself, or its process is restarted",
+            7,
+        ),
+    ]
+    assert [one.advice for one in troubles_of([replace(FINE, silent=40.0)], NOW)] == [
+        "look at process 9 on web1; a restart gives its jobs back"
+    ]
+
+
+async def test_a_stuck_thread_is_known_to_all_who_look_until_it_ends(database: Path) -> None:
+    release = threading.Event()
+
+    @job(timeout="0.01s")
+    def deaf() -> None:
+        release.wait()
+
+    async with JobRunner(database, jobs=[deaf], cancel_grace=0) as runner, JobRunner(database, max_running=0) as other:
+        handle = await runner.enqueue(deaf)
+        try:
+            await until(lambda: runner.stats().stuck == 1)
+            while not (found := [one for one in await other.runners() if one.troubles]):
+                await pause(0.01)
+            ((trouble,),) = [one.troubles for one in found]
+            assert (trouble.type, trouble.job_id, trouble.why) == ("deaf", handle.id, "timeout")
+            assert trouble.place.endswith(" in deaf")
+            assert f"goes on at {trouble.place}: it keeps its slot" in await other.jobs.explain(handle.id)
+            said = f"job {handle.id} of deaf, attempt 1, is stuck: stopped (timeout)"
+            status = await asyncio.to_thread(command, "status", "--db", database)
+            assert status.out.startswith(said)
+            check = await asyncio.to_thread(command, "check", "--db", database, "--json")
+            assert (check.code, check.json["problems"][0]["name"]) == (7, "stuck")
+            assert check.json["problems"][0]["text"].startswith(said)
+        finally:
+            release.set()
+        while any(one.troubles for one in await other.runners()):
+            await pause(0.01)
+
+
+async def test_a_runner_that_shows_nothing_is_silent_after_half_a_minute(database: Path) -> None:
+    async with JobRunner(database) as runner:
+        (fine,) = await runner.runners()
+        file = f"{database}-owner-{fine.id}"
+        for age, is_silent in ((25, False), (35, True)):
+            os.utime(file, (time.time() - age, time.time() - age))
+            (found,) = await runner.runners()
+            assert (found.silent is not None, found.troubles) == (is_silent, ())
