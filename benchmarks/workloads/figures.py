@@ -15,18 +15,18 @@ from benchmarks.functions import Run
 from benchmarks.harness import OURS, Figure, Plan, on_new_path
 
 WITH, WITHOUT = 1.0, 0.0
-SHAPES: Final[dict[str, Callable[[Path, int], Run]]] = {
-    "one by one": lambda path, jobs: asyncio.run(measured.one_by_one(path, "normal", jobs)),
-    "end to end": lambda path, jobs: asyncio.run(measured.end_to_end(path, "normal", jobs)),
+SHAPES: Final[dict[str, tuple[int, Callable[[Path, int], Run]]]] = {
+    "one by one": (5_000, lambda path, jobs: asyncio.run(measured.one_by_one(path, "normal", jobs))),
+    "end to end": (20_000, lambda path, jobs: asyncio.run(measured.end_to_end(path, "normal", jobs))),
 }
+_TURNS: Final = 3  # a round: what is looked for is smaller than the difference of two runs
 
 
 def cost_of_figures(plan: Plan) -> Iterator[Figure]:
     """CPU of a job that is awaited before the next one is enqueued, and of one among many."""
-    jobs = plan.jobs(20_000)
-    for shape, measure in SHAPES.items():
-        runs: dict[float, list[Run]] = {WITH: [], WITHOUT: []}
-        for _ in range(plan.rounds):
+    for shape, (count, measure) in SHAPES.items():
+        jobs, runs = plan.jobs(count), dict[float, list[Run]]({WITH: [], WITHOUT: []})
+        for _ in range(plan.rounds * _TURNS):
             for counted, found in runs.items():
                 with nullcontext() if counted else _uncounted():
                     found.append(on_new_path(lambda path: measure(path, jobs)))  # noqa: B023  # called at once
