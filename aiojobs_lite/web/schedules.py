@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.responses import Response
 
+from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import AiojobsError
-from aiojobs_lite.intervals import read_schedule
+from aiojobs_lite.intervals import IntervalSchedule, read_schedule
 from aiojobs_lite.model.schedule_states import ScheduleState
 from aiojobs_lite.web import shown
 from aiojobs_lite.web.asked import Asked
@@ -18,6 +20,7 @@ from aiojobs_lite.web.site import Site, View
 
 SCHEDULES_A_PAGE: Final = 50
 TICKS_AHEAD: Final = 5
+_READ_KEPT: Final = 1000
 
 
 async def list_of_schedules(site: Site, asked: Asked) -> Response:
@@ -35,11 +38,17 @@ async def list_of_schedules(site: Site, asked: Asked) -> Response:
 def schedule_line(schedule: ScheduleState, now: datetime) -> dict[str, Any]:
     """A schedule with its words and its next ticks."""
     try:
-        cron = read_schedule(schedule.expression, schedule.tz, schedule.name)
+        cron = _read(schedule.expression, schedule.tz, schedule.name)
         ticks = [] if schedule.left_at else tick_lines(cron.upcoming(now, TICKS_AHEAD), schedule.tz)
     except AiojobsError:  # another release may read expressions that this one does not
         ticks = []
     return {"schedule": schedule, "words": in_words(schedule.expression), "ticks": ticks}
+
+
+@lru_cache(_READ_KEPT)
+def _read(expression: str, tz: str, name: str) -> CronSchedule | IntervalSchedule:
+    """A schedule, as it was read for the page before."""
+    return read_schedule(expression, tz, name)
 
 
 async def answer_schedule_pause(site: Site, asked: Asked) -> Response:

@@ -143,7 +143,8 @@ def asked_of(query: FindJobs) -> dict[str, Any]:
         **query._asdict(),
         "metadata": asked_fields(query.metadata),
         "payload": asked_fields(query.payload),
-        "needle": _needle(query.payload),
+        "in_payload": _needle(query.payload),
+        "in_metadata": _needle(query.metadata),
         "ended_from": FIRST_INSTANT if query.completed_from is None else query.completed_from,
         "ended_to": LAST_INSTANT if query.completed_to is None else query.completed_to,
         "first": first,
@@ -169,8 +170,8 @@ def asked_fields(wanted: Mapping[str, Sequence[str | int]] | None) -> str | None
 
 
 def _needle(wanted: Mapping[str, Sequence[str | int]] | None) -> str | None:
-    """Text that each payload has which fits, unless it writes some characters otherwise, by a backslash: a look at it
-    costs a thirtieth of a look at the fields.
+    """Text that each JSON object has which fits, unless it writes some characters otherwise, by a backslash: a look at
+    it costs a thirtieth of a look at the fields.
     """
     for values in (wanted or {}).values():
         if len(values) == 1:

@@ -42,7 +42,8 @@
     AND (:error IS NULL OR instr(lower(error), lower(:error)))
     AND (:reason IS NULL OR instr(lower(reason), lower(:reason)))
     AND (:meter IS NULL OR instr(lane || char(10), char(10) || :meter || char(10)))
-    AND (:needle IS NULL OR instr(payload, :needle) OR instr(payload, char(92)))
+    AND (:in_payload IS NULL OR instr(payload, :in_payload) OR instr(payload, char(92)))
+    AND (:in_metadata IS NULL OR instr(metadata, :in_metadata) OR instr(metadata, char(92)))
     AND {fits_fields};
 
 -- fragment: listed
@@ -67,7 +68,7 @@ WHERE status IN ('completed', 'dead', 'cancelled')
 -- fragment: of_pending
 -- Jobs that wait, of one type: in no lane, in a lane, or held.
 (
-    SELECT id AS found
+    SELECT id
     FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
     WHERE status = 'pending'
         AND held IS NULL
@@ -90,7 +91,7 @@ WHERE status IN ('completed', 'dead', 'cancelled')
 -- fragment: of_pending_of_any_type
 -- Jobs that wait.
 (
-    SELECT id AS found
+    SELECT id
     FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
     WHERE status = 'pending'
         AND held IS NULL
@@ -186,18 +187,19 @@ FROM {of_ended}
     AND {listed};
 
 -- name: jobs_pending
--- Those that wait, of one type: in no lane, in a lane, or held.
+-- Those that wait, of one type: in no lane, in a lane, or held. The set of their ids has the order that is asked for: no
+-- job is read behind the last one of the page.
 SELECT {selected}
-FROM {of_pending}
-CROSS JOIN aiojobs_jobs ON id = found
-WHERE {listed};
+FROM aiojobs_jobs
+WHERE id IN {of_pending}
+    AND {listed};
 
 -- name: jobs_pending_of_any_type
 -- Those that wait.
 SELECT {selected}
-FROM {of_pending_of_any_type}
-CROSS JOIN aiojobs_jobs ON id = found
-WHERE {listed};
+FROM aiojobs_jobs
+WHERE id IN {of_pending_of_any_type}
+    AND {listed};
 
 -- name: jobs_of_label
 -- Of a label.
