@@ -25,6 +25,8 @@ from benchmarks.workloads import (
     inngest,
     keys,
     latency,
+    open_page,
+    pages,
     throughput,
     web,
 )
@@ -53,6 +55,8 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
     "busy_host": latency.busy_host,
     "transactions": latency.transactions,
     "web": web.web,
+    "pages": pages.pages,
+    "open_page": open_page.open_page,
     "peers": lambda plan: peers.figures(plan.rounds, plan.scale),
 }
 

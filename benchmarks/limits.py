@@ -12,9 +12,12 @@ from benchmarks.functions import KINDS
 from benchmarks.harness import BARE, DURABILITIES, OURS, Figure
 from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.roster import FUNCTIONS_ROSTER, ROSTER, beside
+from benchmarks.service import SHAPES as JOB_SHAPES
 from benchmarks.workloads import deliveries, inngest
 from benchmarks.workloads.figures import SHAPES, WITH, WITHOUT
 from benchmarks.workloads.functions import ASLEEP, COHORT
+from benchmarks.workloads.open_page import PAGES, PLACES, RATE
+from benchmarks.workloads.pages import SLOWEST
 
 
 class Results:
@@ -97,6 +100,7 @@ def limits(found: Results) -> list[Limit]:
         *_functions_asleep(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
         *_web(found),
+        *_dashboard(found),
         *_run_beside_peers(found),
         *_enqueue_beside_peers(found),
     ]
@@ -251,6 +255,16 @@ def _web(found: Results) -> list[Limit]:
         Limit("web, frozen: requests/s that enqueue, of those without a job", rate, 0.6),
         Limit("web, frozen: p99 that enqueues, times that without a job", tail, most=3),
     ]
+
+
+def _dashboard(found: Results) -> list[Limit]:
+    """Of a file with a million jobs: the slowest of all pages, and what an open one costs a runner at work."""
+    lines = [Limit(f"slowest page, {name}, ms", found.median(f"{SLOWEST}, {name}"), most=100) for name in JOB_SHAPES]
+    for place in PLACES:
+        for page in PAGES:
+            lost = found.median(f"{RATE} {page}, {place}")
+            lines.append(Limit(f"open {page} {place}, % of the rate", lost, most=2))
+    return lines
 
 
 def _run_beside_peers(found: Results) -> list[Limit]:

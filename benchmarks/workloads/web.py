@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from benchmarks.harness import Figure, Plan, new_path
 ENDPOINTS: Final = ("none", "background", "enqueue")
 CONNECTIONS: Final = 32
 SECONDS: Final = 4
+_APP: Final = "benchmarks.workloads.web_app:app"
 _UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -34,7 +35,7 @@ def _measured(plan: Plan, workload: str, *, freeze: bool) -> Iterator[Figure]:
     """The endpoints take turns on one server."""
     rates: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
     tails: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
-    with new_path() as path, _served(path, freeze=freeze) as address:
+    with new_path() as path, served(_APP, _environment(path, freeze=freeze)) as address:
         for _ in range(plan.rounds):
             for name in ENDPOINTS:
                 rate, tail = _asked(f"{address}/{name}", max(1, round(SECONDS * min(1.0, plan.scale))))
@@ -45,11 +46,15 @@ def _measured(plan: Plan, workload: str, *, freeze: bool) -> Iterator[Figure]:
         yield Figure(f"{workload} p99", f"/{name}", "normal", "ms", tuple(tails[name]))
 
 
+def _environment(path: Path, *, freeze: bool) -> dict[str, str]:
+    return {**os.environ, "AIOJOBS_LITE_DATABASE": str(path), "FREEZE": "1" if freeze else ""}
+
+
 @contextmanager
-def _served(path: Path, *, freeze: bool) -> Iterator[str]:
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.workloads.web_app:app", "--port", "0", "--no-access-log"]
-    environment = {**os.environ, "AIOJOBS_LITE_DATABASE": str(path), "FREEZE": "1" if freeze else ""}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+def served(app: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """The address of an application under uvicorn, in a process of its own."""
+    command = [sys.executable, "-m", "uvicorn", app, "--port", "0", "--no-access-log"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**environment}) as server:
         try:
             assert server.stderr is not None
             for line in server.stderr:
