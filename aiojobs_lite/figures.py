@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from aiojobs_lite.model.buckets import Durations
 from aiojobs_lite.model.overview import BoundedCount
 from aiojobs_lite.runner.figures import (
     DatabaseFigures,
-    Durations,
     ErrorFigures,
     Figures,
     HourFigures,

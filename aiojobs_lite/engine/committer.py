@@ -7,6 +7,7 @@ cancelled await can never leave half a transaction). The claim goes with the sam
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, overload
 
@@ -35,6 +36,7 @@ from aiojobs_lite.model.steps import NewRan
 from aiojobs_lite.model.writes import Claim, Unit, Write
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.base import Applied, Store
+from aiojobs_lite.telemetry.meters import CommitMeter
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -54,6 +56,7 @@ class Committer:
         clock: Gives each transaction its instant.
         health: Knows whether the store can be written.
         claims: Gives the claim that goes with a transaction, and takes what the transaction did.
+        meter: Measures how long they take that are carried out.
 
     Attributes:
         is_busy: Whether a transaction is in flight.
@@ -63,12 +66,13 @@ class Committer:
         when_committed: Is called after each transaction; None: nothing wants to know.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, health: Health, claims: ClaimSource) -> None:
+    def __init__(self, *, store: Store, clock: Clock, health: Health, claims: ClaimSource, meter: CommitMeter) -> None:
         self._store = store
         self._inline = store.inline
         self._clock = clock
         self._health = health
         self._claims = claims
+        self._meter = meter
         self._cascades: CascadeListener | None = None
         self._alarm = Alarm(clock)
         self._queue = UnitQueue(self._alarm)
@@ -238,6 +242,7 @@ class Committer:
         is_inserting = not _ADDS.isdisjoint(map(type, unit))
         claim = self._claims.next_claim(inserting=is_inserting)
         self.instant = now = self._clock.now()
+        started = time.perf_counter()
         try:
             applied = self._inline.apply([unit] if claim is None else [unit, (claim,)], now)
         except StoreUnavailable as error:
@@ -248,6 +253,7 @@ class Committer:
             return None  # it will fail again, and is dealt with then
         if applied is None:
             return None
+        self._meter.record(time.perf_counter() - started)
         self._committed(applied, claim)
         if claim is None and not is_inserting:  # what is inserted without one waits for a slot
             self._alarm.ring()
@@ -300,13 +306,16 @@ class Committer:
         self.is_busy = True
         self.transactions += 1
         self.instant = now = self._clock.now()
+        started = time.perf_counter()
         try:
-            return await self._store.apply(units, now)
+            applied = await self._store.apply(units, now)
         except asyncio.CancelledError:
             leave_in_doubt(entries, "CLOSED", "the runner was left while it was being written")
             raise
         finally:
             self.is_busy = False
+        self._meter.record(time.perf_counter() - started)
+        return applied
 
     # After a transaction.
 

@@ -119,7 +119,7 @@ class Engine:
         self.watchers, self.listeners = JobWatchers(store=store), Listeners(store=store, clock=clock, registry=registry)
         watcher = self._change_watcher()
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
-        self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
+        self.commits = committer = self._committer()
         self.watchers.connect(commits=committer)
         self.listeners.connect(commits=committer, changes=watcher)
         reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
@@ -265,6 +265,12 @@ class Engine:
         return ChangeWatcher(
             store=self._store, owner=self.identity.owner, dispatcher=self._dispatcher, waiters=self.waiters,
             pauses=self.pauses, joined=self.joined, watchers=self.watchers, listeners=self.listeners,
+        )  # fmt: skip
+
+    def _committer(self) -> Committer:
+        return Committer(
+            store=self._store, clock=self._clock, health=self._health, claims=self._dispatcher,
+            meter=self._metrics.commits,
         )  # fmt: skip
 
     def _ticker(self, schedules: Sequence[Schedule]) -> Ticker:

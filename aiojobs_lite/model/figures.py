@@ -7,14 +7,12 @@ at most, in one transaction with what is to be written then. Hours are those of 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
-from itertools import accumulate
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import MICROSECONDS
+from aiojobs_lite.model.buckets import bucket_of
 from aiojobs_lite.model.ends import Again, Complete, End
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.model.writes import unanswered
@@ -38,15 +36,6 @@ FAILURES: Final = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST})
 
 MEASURED: Final = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.TIMED_OUT})
 """The outcomes of handlers that came to an end of their own: their durations are counted."""
-
-_BUCKETS_AN_OCTAVE: Final = 4
-BOUNDS: Final = tuple([0.001 * 2 ** (number / _BUCKETS_AN_OCTAVE) for number in range(27 * _BUCKETS_AN_OCTAVE)])
-"""The upper bounds of the buckets of durations, in seconds: from a millisecond to a day. Each is 19 % above the one
-before, so that the middle of a bucket is never farther than 9 % from what is in it. One more bucket takes the rest.
-"""
-
-bucket_of: Final[Callable[[float], int]] = partial(bisect_left, BOUNDS)
-"""The number of the bucket of a duration in seconds, from 0."""
 
 
 def hour_of(instant: int) -> int:
@@ -345,31 +334,3 @@ def _add(found: dict[tuple[str, Outcome, str], EndFigures], one: EndFigures) -> 
     key = one.type, one.outcome, one.error_type
     before = found.get(key)
     found[key] = one if before is None else before.plus(one)
-
-
-def percentile(buckets: Sequence[tuple[int, int]], share: float) -> float | None:
-    """The duration that `share` (0 to 1) of the attempts did not exceed, in seconds; None without attempts.
-
-    Args:
-        buckets: The numbers of buckets, and how many attempts each has, in order.
-        share: The share.
-    """
-    total = sum(count for _, count in buckets)
-    if not total:
-        return None
-    rank = min(max(math.ceil(share * total), 1), total)
-    behind = accumulate(count for _, count in buckets)
-    for (bucket, count), reached in zip(buckets, behind, strict=True):
-        if reached >= rank:
-            part = (rank - (reached - count) - 0.5) / count
-            return _within(bucket, part)
-    raise AssertionError("no bucket reaches the rank")  # pragma: no cover
-
-
-def _within(bucket: int, part: float) -> float:
-    """The duration at a part (0 to 1) of a bucket, as if they lay in it evenly."""
-    if bucket == 0:
-        return BOUNDS[0] * part
-    if bucket >= len(BOUNDS):
-        return BOUNDS[-1]
-    return BOUNDS[bucket - 1] * math.pow(BOUNDS[bucket] / BOUNDS[bucket - 1], part)

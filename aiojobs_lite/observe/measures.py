@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from aiojobs_lite.model.buckets import Durations
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.runner.figures import DatabaseFigures, Durations, TypeFigures
+from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
 from aiojobs_lite.telemetry.stats import RunnerStats
 
 _WAITING: Final = (Status.PENDING, Status.PROCESSING)
@@ -145,6 +146,11 @@ MEASURES: Final = (
     Measure(
         "gauge", "aiojobs_event_loop_lag_seconds", "How late the event loop of this process was lately.", (),
         lambda reading: _one(reading.process.loop_lag),
+    ),
+    Measure(
+        "histogram", "aiojobs_commit_duration_seconds",
+        "How long transactions of this process took, until the answer was back on the event loop.", (),
+        lambda reading: [((), reading.process.commits)],
     ),
     Measure(
         "gauge", "aiojobs_degraded", "1: this process cannot write the database.", (),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
 from typing import Any, Final, TypeVar
 
 from aiojobs_lite.clock import MICROSECONDS, after, to_datetime, to_micros
@@ -15,9 +13,9 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.handlers.checks import check_aware, check_whole
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.buckets import Durations
 from aiojobs_lite.model.figures import (
     ALL_TYPES,
-    BOUNDS,
     FAILURES,
     HOUR,
     KEPT_HOURS,
@@ -28,7 +26,6 @@ from aiojobs_lite.model.figures import (
     SumErrors,
     SumFigures,
     hour_of,
-    percentile,
 )
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.overview import BoundedCount, GetOverview
@@ -40,63 +37,8 @@ from aiojobs_lite.runner.types import type_name
 F = TypeVar("F", EndFigures, DurationFigures)
 _MOST_JOBS_COUNTED: Final = 10_000
 _MOST_ERRORS: Final = 1000  # of one answer
-_OCTAVE: Final = 4  # buckets
 _NOTHING: Final = FigureSum((), ())
 _COUNTED: Final = (Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.DEAD, Status.CANCELLED)
-
-
-@dataclass(frozen=True, slots=True)
-class Durations:
-    """How long handlers took that came to an end of their own: that returned, failed or timed out. They are counted in
-    buckets, each 19 % wider than the one before, from a millisecond to a day. Two of them add up: `one + another`.
-
-    Attributes:
-        count: How many attempts they are.
-        total: How many seconds they took together.
-        counted: The numbers of the buckets that have any, in order, and how many attempts each has.
-    """
-
-    count: int = 0
-    total: float = 0.0
-    counted: tuple[tuple[int, int], ...] = field(default=(), repr=False)
-
-    def __add__(self, other: Durations) -> Durations:
-        buckets = Counter(dict(self.counted))
-        buckets.update(dict(other.counted))
-        return Durations(self.count + other.count, self.total + other.total, tuple(sorted(buckets.items())))
-
-    @property
-    def mean(self) -> float | None:
-        """How many seconds an attempt took on the average; None without attempts."""
-        return self.total / self.count if self.count else None
-
-    def percentile(self, share: float) -> float | None:
-        """How many seconds `share` (0 to 1) of the attempts did not exceed, at most 10 % off, from a millisecond to a
-        day; None without attempts.
-        """
-        return percentile(self.counted, share)
-
-    @property
-    def p50(self) -> float | None:
-        """The median, in seconds; None without attempts."""
-        return self.percentile(0.5)
-
-    @property
-    def p95(self) -> float | None:
-        """The 95th percentile, in seconds; None without attempts."""
-        return self.percentile(0.95)
-
-    @property
-    def p99(self) -> float | None:
-        """The 99th percentile, in seconds; None without attempts."""
-        return self.percentile(0.99)
-
-    @property
-    def buckets(self) -> dict[float, int]:
-        """How many attempts took no longer than so many seconds: 1 ms, 2 ms, 4 ms and so on to a day, and infinity."""
-        of_buckets = dict(self.counted)
-        reached = list(accumulate(of_buckets.get(number, 0) for number in range(len(BOUNDS))))
-        return {**{BOUNDS[number]: reached[number] for number in range(0, len(BOUNDS), _OCTAVE)}, math.inf: self.count}
 
 
 @dataclass(frozen=True, slots=True)

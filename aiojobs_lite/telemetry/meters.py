@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from typing import Final
 
+from aiojobs_lite.model.buckets import Durations, bucket_of
 from aiojobs_lite.telemetry.service_rate import ServiceRate
 
 _WINDOW: Final = 512  # attempts of a type that the percentiles and the success rate look back on
@@ -42,12 +43,30 @@ class Meter:
         return sum(succeeded for _, succeeded in self._attempts) / len(self._attempts)
 
 
+class CommitMeter:
+    """How long the transactions of a runner took."""
+
+    def __init__(self) -> None:
+        self._total = 0.0
+        self._buckets: Counter[int] = Counter()
+
+    def record(self, duration: float) -> None:
+        """Adds a transaction; `duration` in seconds."""
+        self._total += duration
+        self._buckets[bucket_of(duration)] += 1
+
+    def durations(self) -> Durations:
+        """All of them."""
+        return Durations(self._buckets.total(), self._total, tuple(sorted(self._buckets.items())))
+
+
 class Metrics:
     """What one runner measures of its own work.
 
     Attributes:
         meters: Of each job type that had an attempt.
         rates: Of each job type with a bound of pending jobs.
+        commits: Of the transactions.
         refused_ends: Ends of attempts that came too late and changed nothing.
         skipped_ticks: Cron ticks that made no job.
         loop_lag: How late the event loop was lately, in seconds.
@@ -56,6 +75,7 @@ class Metrics:
     def __init__(self) -> None:
         self.meters: defaultdict[str, Meter] = defaultdict(Meter)
         self.rates: defaultdict[str, ServiceRate] = defaultdict(ServiceRate)
+        self.commits = CommitMeter()
         self.refused_ends = 0
         self.skipped_ticks = 0
         self.loop_lag = 0.0

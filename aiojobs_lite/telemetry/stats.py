@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer
 
 from aiojobs_lite.clock import MICROSECONDS
+from aiojobs_lite.model.buckets import Durations
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.telemetry.meters import Meter, Metrics
@@ -79,6 +80,8 @@ class RunnerStats:
             limit or a pause keeps jobs waiting, and for a moment after a claim.
         throughput: Attempts that ended in this runner, per second, over the last minute.
         loop_lag: How late the event loop was lately, in seconds.
+        commits: How long the transactions of this runner took since its start, until their answers were back on the
+            event loop: `commits.p95`, `commits.mean`. That is what an `enqueue` waits for.
         draining: Whether the runner stops: it claims nothing more.
         degraded: Why the database cannot be written, or None.
         refused_ends: Ends of attempts that came too late and changed nothing.
@@ -102,6 +105,7 @@ class RunnerStats:
     oldest_due_age: float
     throughput: float
     loop_lag: float
+    commits: Durations
     draining: bool
     degraded: str | None
     refused_ends: int
@@ -140,6 +144,7 @@ def runner_stats(
         oldest_due_age=_oldest_due_age(counts.due, limits, now),
         throughput=metrics.throughput(),
         loop_lag=metrics.loop_lag,
+        commits=metrics.commits.durations(),
         draining=draining,
         degraded=degraded,
         refused_ends=metrics.refused_ends,

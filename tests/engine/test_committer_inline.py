@@ -112,3 +112,19 @@ async def test_a_degraded_store_is_not_tried_at_once(clock: FakeClock) -> None:
         with pytest.raises(type(FULL)):
             await rig.write(DeleteJob(2))
         assert store.inlined == []
+
+
+async def test_each_transaction_that_is_carried_out_is_measured_once(clock: FakeClock) -> None:
+    store = scripted(has_inline=True)
+    async with committing(store, clock) as rig:
+        await rig.write(DeleteJob(1))
+        assert (store.inlined, rig.meter.durations().count) == ([[DeleteJob(1)]], 1)
+        store.faults = [Fault(method="inline", kind=Kind.LATE)]
+        await rig.write(DeleteJob(2))  # in the committer's own task
+        assert (store.saved, rig.meter.durations().count) == ([[DeleteJob(2)]], 2)
+        before = rig.meter.durations()
+        store.faults = [Fault(method="inline", error=FULL)]
+        with pytest.raises(type(FULL)):
+            await rig.write(DeleteJob(3))
+        assert rig.meter.durations() == before
+        assert before.total > 0

@@ -14,6 +14,7 @@ from aiojobs_lite.errors import StoreError
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Unit, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.meters import CommitMeter
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, published_on
 from tests.helpers.fault_store import EchoStore, Fault, FaultStore
@@ -52,7 +53,8 @@ class Rig:
         self.asked_for_claim: list[bool] = []
         self.taken: list[tuple[Applied, ClaimAnswer | None]] = []
         self.looks = 0
-        self.committer = Committer(store=store, clock=clock, health=self.health, claims=self)
+        self.meter = CommitMeter()
+        self.committer = Committer(store=store, clock=clock, health=self.health, claims=self, meter=self.meter)
 
     def next_claim(self, *, inserting: bool) -> Claim | None:
         self.asked_for_claim.append(inserting)

@@ -61,7 +61,7 @@ async def test_the_metrics_are_those_of_the_rows(runner: JobRunner, job_kit: Job
         await runner.types.pause("mail")
         await runner.enqueue_named("mail")
         await runner.enqueue_named("mail", "later")
-        answer = await scrape(metrics_app(runner))
+        answer, stats = await scrape(metrics_app(runner)), runner.stats()
     found = values_of(answer.text)
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     expected = {
@@ -83,7 +83,12 @@ async def test_the_metrics_are_those_of_the_rows(runner: JobRunner, job_kit: Job
         ("aiojobs_runners", ()): 1,
         ("aiojobs_running_handlers", ()): 0,
         ("aiojobs_degraded", ()): 0,
+        ("aiojobs_commit_duration_seconds_count", ()): stats.commits.count,
+        ("aiojobs_commit_duration_seconds_bucket", ("+Inf",)): stats.commits.count,
+        ("aiojobs_commit_duration_seconds_sum", ()): stats.commits.total,
     }
+    assert stats.commits.count > 4
+    assert stats.commits.total > 0
     assert {key: found.get(key) for key in expected} == expected
 
 

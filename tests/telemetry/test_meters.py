@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiojobs_lite.model.buckets import Durations
 from aiojobs_lite.telemetry import meters
-from aiojobs_lite.telemetry.meters import Meter, Metrics
+from aiojobs_lite.telemetry.meters import CommitMeter, Meter, Metrics
 
 
 class StandingClock:
@@ -152,3 +153,14 @@ def test_what_the_throughput_remembers_is_bounded(clock: StandingClock) -> None:
         metrics.ended("a", 0.1, succeeded=True)
         clock.now += 1
     assert len(metrics._per_second) == 61  # noqa: SLF001  # nothing else shows what is kept
+
+
+def test_commits_are_counted_in_buckets_and_summed() -> None:
+    meter = CommitMeter()
+    assert meter.durations() == Durations()
+    for duration in (0.0001, 0.0002, 0.25):
+        meter.record(duration)
+    found = meter.durations()
+    assert (found.count, round(found.total, 6)) == (3, 0.2503)
+    assert (found.buckets[0.001], found.buckets[0.256]) == (2, 3)
+    assert 0.22 < (found.percentile(1.0) or 0) < 0.28

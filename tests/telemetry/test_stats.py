@@ -41,11 +41,13 @@ def stats_of(counts: Counts, metrics: Metrics | None = None, limits: Mapping[str
 def test_the_totals_are_those_of_all_types_and_the_rest_is_what_was_given() -> None:
     metrics = Metrics()
     metrics.refused_ends, metrics.skipped_ticks, metrics.loop_lag = 3, 4, 0.5
+    metrics.commits.record(0.5)
     metrics.ended("mail", 1.0, succeeded=True)
     stats = stats_of(counts_of(ALL), metrics)
     assert (stats.pending, stats.scheduled, stats.retrying, stats.held) == (15, 1, 2, 1)
     assert (stats.processing, stats.completed, stats.dead, stats.cancelled) == (3, 14, 6, 7)
     assert (stats.running, stats.stuck, stats.draining, stats.degraded) == (2, 1, True, "SQLITE_FULL")
+    assert (stats.commits.count, stats.commits.total) == (1, 0.5)
     assert (stats.refused_ends, stats.skipped_ticks, stats.loop_lag, stats.throughput) == (3, 4, 0.5, 1.0)
 
 

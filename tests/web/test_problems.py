@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner
-from aiojobs_lite.figures import BoundedCount, DatabaseFigures
+from aiojobs_lite.figures import BoundedCount, DatabaseFigures, Durations
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.runners import RunnerInfo
@@ -23,8 +23,8 @@ from tests.helpers.dashboard import dashboard, text_of
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 WELL = RunnerStats(
     pending=0, scheduled=0, retrying=0, held=0, processing=0, completed=0, dead=0, cancelled=0, running=0, stuck=0,
-    oldest_due_age=0.0, throughput=0.0, loop_lag=0.0, draining=False, degraded=None, refused_ends=0, skipped_ticks=0,
-    unclaimed={}, by_type={},
+    oldest_due_age=0.0, throughput=0.0, loop_lag=0.0, commits=Durations(), draining=False, degraded=None,
+    refused_ends=0, skipped_ticks=0, unclaimed={}, by_type={},
 )  # fmt: skip
 RUNS = RunnerInfo("me", 1, "web1", 10, {"a": None}, NOW, None, is_draining=False, running=0, is_alive=True)
 
