@@ -58,7 +58,7 @@ async def show_jobs(site: Site, asked: Asked) -> Response:
     stats = site.runner.stats()
     return await site.show(
         asked, "jobs.html", search=search, problem=problem, fields=SEARCH_FIELDS, tabs=_tabs(search, stats),
-        lines=[line_of(site, job) for job in jobs], types=list(stats.by_type), after=after, following=jobs.next,
+        lines=[line_of(site, job, stats) for job in jobs], types=list(stats.by_type), after=after, following=jobs.next,
         count=count,
         actions=bulk_actions_of(search.status), notice=await notice_of(site, asked),
     )  # fmt: skip
@@ -78,10 +78,10 @@ async def find_job(site: Site, asked: Asked) -> Response:
     return go_to(asked, "jobs", type=text) if job_id is None else go_to(asked, f"jobs/{job_id}")
 
 
-def line_of(site: Site, job: Job) -> JobLine:
+def line_of(site: Site, job: Job, stats: RunnerStats) -> JobLine:
     """A job as one line."""
     at = job.completed_at or (job.started_at if job.status is Status.PROCESSING else None) or job.scheduled_at
-    of_type = site.runner.stats().by_type.get(job.type)
+    of_type = stats.by_type.get(job.type)
     state = line_state(job, shown.now_utc(), is_paused=of_type is not None and of_type.paused is not None)
     return JobLine(job, state, at, job.error or job.reason or _payload_line(site, job))
 

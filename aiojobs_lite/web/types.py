@@ -19,7 +19,10 @@ from aiojobs_lite.web.asked import Asked, Form
 from aiojobs_lite.web.notices import done, notice_of
 from aiojobs_lite.web.site import Site, View
 
-_MOST_LIMITS: Final = 500  # that the page shows
+TYPES_A_PAGE: Final = 100
+MOST_LIMITS: Final = 100
+"""That the page shows."""
+
 _DAY_HOURS: Final = 24
 _COUNTED: Final = (Status.PENDING, Status.PROCESSING, Status.DEAD)
 
@@ -57,24 +60,26 @@ class TypeLine:
 
 
 async def show_types(site: Site, asked: Asked) -> Response:
-    """The page of types and limits."""
-    runner = site.runner
+    """A page of types, and the limits."""
+    runner, after = site.runner, asked.parameters().get("after", "")
     standing, figures = await runner.figures.now(), await runner.figures.types()
-    limits = await runner.limits.list()
+    lines, limits = type_lines(standing, figures, after), await runner.limits.list()
+    following = lines[TYPES_A_PAGE - 1].name if len(lines) > TYPES_A_PAGE else None
     return await site.show(
-        asked, "types.html", lines=type_lines(standing, figures),
-        limits=[_limit_line(one) for one in limits[:_MOST_LIMITS]], notice=await notice_of(site, asked),
+        asked, "types.html", lines=lines[:TYPES_A_PAGE], after=after, following=following,
+        limits=[_limit_line(one) for one in limits[:MOST_LIMITS]], left_out=max(len(limits) - MOST_LIMITS, 0),
+        notice=await notice_of(site, asked),
     )  # fmt: skip
 
 
-def type_lines(standing: DatabaseFigures, figures: tuple[TypeFigures, ...]) -> list[TypeLine]:
-    """The types that have jobs, figures, a pause or a runner, by name."""
+def type_lines(standing: DatabaseFigures, figures: tuple[TypeFigures, ...], after: str = "") -> list[TypeLine]:
+    """The types that have jobs, figures, a pause or a runner, by name, behind a name."""
     by_name = {one.type: one for one in figures}
     registered: dict[str, int | None] = {}
     for runner in standing.runners:
         registered |= runner.types
     names = sorted({*standing.counts, *by_name, *standing.paused, *registered})
-    return [_type_line(name, standing, by_name.get(name), registered) for name in names]
+    return [_type_line(name, standing, by_name.get(name), registered) for name in names if name > after]
 
 
 def _type_line(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.limits import EVERY_KEY, Limit
+from aiojobs_lite.web import types
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
 
 
@@ -98,3 +101,26 @@ async def test_a_type_without_a_runner_says_so() -> None:
         assert "mail.send paused" in text_of((await client.get("/types")).text)
         await runner.types.resume("mail.send")
         assert "mail.send no runner" in text_of((await client.get("/types")).text)
+
+
+async def test_very_many_types_are_shown_page_by_page_and_limits_that_are_left_out_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(types, "TYPES_A_PAGE", 2)
+    monkeypatch.setattr(types, "MOST_LIMITS", 1)
+    runner = runner_of_mails()
+    for name in ("b", "c", "d", "e"):
+        runner.job(name=name, limits=[Limit(1, name=f"limit of {name}", key="n")])(nothing)
+    async with dashboard(runner) as client:
+        shown, path = list[str](), "/types"
+        while path:
+            page = (await client.get(path)).text
+            shown += re.findall(r'id="type-\d+" [^>]*>([^<]+)<', page)
+            assert "4 more are changed by the command limit" in text_of(page)
+            assert ("First" in text_of(page)) == (path != "/types")
+            path = next((str(given["href"]) for _, given in tags_of(page) if given.get("rel") == "next"), "")
+        assert shown == ["b", "c", "d", "e", "mail.send"]
+        assert "There is none behind that." in text_of((await client.get("/types?after=x")).text)
+
+
+async def nothing(n: int) -> None: ...
