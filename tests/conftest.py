@@ -24,6 +24,7 @@ pytest.register_assert_rewrite("tests.helpers")  # before they are imported: a f
 
 from aiojobs_lite.engine.defect_monitor import DefectMonitor  # noqa: E402  # see above
 from aiojobs_lite.engine.suspects import Defect  # noqa: E402
+from aiojobs_lite.stores.sqlite.owner_report import REPORT  # noqa: E402
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS  # noqa: E402
 from aiojobs_lite.testing.clock import FakeClock  # noqa: E402
 from tests.helpers import cpu, limits, rings, seeds, temporary  # noqa: E402
@@ -143,8 +144,9 @@ def database(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def owner_files(database: Path) -> Callable[[], list[str]]:
-    """Lists the files of live (or dead and not yet removed) owners of the database."""
-    return lambda: sorted(entry.name for entry in database.parent.glob(f"{database.name}-owner-*"))
+    """Lists the files of live (or dead and not yet removed) owners of the database, without what they report."""
+    names = f"{database.name}-owner-*"
+    return lambda: sorted([entry.name for entry in database.parent.glob(names) if entry.suffix != REPORT])
 
 
 def _ended_children() -> int:
