@@ -20,8 +20,8 @@ from aiojobs_lite.web.notices import done, notice_of
 from aiojobs_lite.web.site import Site, View
 
 TYPES_A_PAGE: Final = 100
-MOST_LIMITS: Final = 100
-"""That the page shows."""
+LIMITS_SHOWN: Final = 100
+"""Of the limits, the first ones."""
 
 _DAY_HOURS: Final = 24
 _COUNTED: Final = (Status.PENDING, Status.PROCESSING, Status.DEAD)
@@ -67,7 +67,7 @@ async def show_types(site: Site, asked: Asked) -> Response:
     following = lines[TYPES_A_PAGE - 1].name if len(lines) > TYPES_A_PAGE else None
     return await site.show(
         asked, "types.html", lines=lines[:TYPES_A_PAGE], after=after, following=following,
-        limits=[_limit_line(one) for one in limits[:MOST_LIMITS]], left_out=max(len(limits) - MOST_LIMITS, 0),
+        limits=[_limit_line(one) for one in limits[:LIMITS_SHOWN]], left_out=max(len(limits) - LIMITS_SHOWN, 0),
         notice=await notice_of(site, asked),
     )  # fmt: skip
 

@@ -107,7 +107,7 @@ async def test_very_many_types_are_shown_page_by_page_and_limits_that_are_left_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(types, "TYPES_A_PAGE", 2)
-    monkeypatch.setattr(types, "MOST_LIMITS", 1)
+    monkeypatch.setattr(types, "LIMITS_SHOWN", 1)
     runner = runner_of_mails()
     for name in ("b", "c", "d", "e"):
         runner.job(name=name, limits=[Limit(1, name=f"limit of {name}", key="n")])(nothing)
