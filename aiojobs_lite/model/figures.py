@@ -148,10 +148,12 @@ class SumFigures(NamedTuple):
     Attributes:
         since: The first hour; None: all time.
         until: Where the hours end; of all time it does not matter.
+        names: Of the types from this name to that one; None: of each.
     """
 
     since: int | None
     until: int
+    names: tuple[str, str] | None = None
 
     def answer(self) -> FigureSum:
         """See `Query`."""

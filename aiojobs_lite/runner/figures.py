@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from aiojobs_lite.clock import MICROSECONDS, after, to_datetime, to_micros
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.buckets import Durations
@@ -181,19 +182,26 @@ class JobFigures:
         self._access = access
 
     async def types(
-        self, *, since: datetime | Duration = "1d", until: datetime | None = None
+        self,
+        *,
+        since: datetime | Duration = "1d",
+        until: datetime | None = None,
+        names: tuple[str, str] | None = None,
     ) -> tuple[TypeFigures, ...]:
         """The figures of each job type that had ends, in the order of their names.
 
         Args:
             since: From which hour on: an aware datetime in it, or a duration before now.
             until: The hours before the one of this aware datetime; None: up to now.
+            names: Of the types from this name to that one, as a page of very many has them; None: of each.
 
         Raises:
             InvalidOption: If one of them cannot work.
         """
         first, end = self._hours(since, until)
-        return await self._types(first, end)
+        if names is not None and not _is_pair_of_names(names):
+            raise InvalidOption("names", names, "the names of the first type and of the last one, or None")
+        return await self._types(first, end, names)
 
     async def totals(self) -> tuple[TypeFigures, ...]:
         """The figures of each job type since its first end, those that were pruned included: they only grow."""
@@ -276,9 +284,11 @@ class JobFigures:
             unclaimed={name: pending for name, pending in strange.items() if pending and registered},
         )
 
-    async def _types(self, first: int | None, end: int) -> tuple[TypeFigures, ...]:
+    async def _types(
+        self, first: int | None, end: int, names: tuple[str, str] | None = None
+    ) -> tuple[TypeFigures, ...]:
         engine = await self._flushed()
-        found = await engine.ask(SumFigures(first, end))
+        found = await engine.ask(SumFigures(first, end, names))
         ends, durations = _by_type(found.ends), _by_type(found.durations)
         return tuple(TypeFigures(*_figures(ends[name], durations[name]), name) for name in sorted(ends))
 
@@ -297,6 +307,10 @@ class JobFigures:
             first = after(now, -seconds(since, "since"))
         last = now if until is None else min(to_micros(check_aware("until", until)) - 1, now)
         return max(hour_of(first), hour_of(now) - KEPT_HOURS * HOUR), hour_of(last) + HOUR
+
+
+def _is_pair_of_names(names: object) -> bool:
+    return isinstance(names, tuple) and len(names) == 2 and all(isinstance(name, str) for name in names)
 
 
 def _by_type(found: Iterable[F]) -> defaultdict[str, list[F]]:

@@ -62,24 +62,30 @@ class TypeLine:
 async def show_types(site: Site, asked: Asked) -> Response:
     """A page of types, and the limits."""
     runner, after = site.runner, asked.parameters().get("after", "")
-    standing, figures = await runner.figures.now(), await runner.figures.types()
-    lines, limits = type_lines(standing, figures, after), await runner.limits.list()
-    following = lines[TYPES_A_PAGE - 1].name if len(lines) > TYPES_A_PAGE else None
+    standing, limits = await runner.figures.now(), await runner.limits.list()
+    names = [name for name in type_names(standing) if name > after]
+    page = names[:TYPES_A_PAGE]
+    figures = await runner.figures.types(names=(page[0], page[-1])) if page else ()
     return await site.show(
-        asked, "types.html", lines=lines[:TYPES_A_PAGE], after=after, following=following,
+        asked, "types.html", lines=type_lines(page, standing, figures), after=after,
+        following=page[-1] if len(names) > len(page) else None,
         limits=[_limit_line(one) for one in limits[:LIMITS_SHOWN]], left_out=max(len(limits) - LIMITS_SHOWN, 0),
         notice=await notice_of(site, asked),
     )  # fmt: skip
 
 
-def type_lines(standing: DatabaseFigures, figures: tuple[TypeFigures, ...], after: str = "") -> list[TypeLine]:
-    """The types that have jobs, figures, a pause or a runner, by name, behind a name."""
+def type_names(standing: DatabaseFigures) -> list[str]:
+    """The types that have, or had, jobs, a pause or a runner."""
+    return sorted({*standing.counts, *standing.paused, *(name for one in standing.runners for name in one.types)})
+
+
+def type_lines(names: list[str], standing: DatabaseFigures, figures: tuple[TypeFigures, ...]) -> list[TypeLine]:
+    """Types as lines."""
     by_name = {one.type: one for one in figures}
     registered: dict[str, int | None] = {}
     for runner in standing.runners:
         registered |= runner.types
-    names = sorted({*standing.counts, *by_name, *standing.paused, *registered})
-    return [_type_line(name, standing, by_name.get(name), registered) for name in names if name > after]
+    return [_type_line(name, standing, by_name.get(name), registered) for name in names]
 
 
 def _type_line(

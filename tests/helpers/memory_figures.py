@@ -68,7 +68,12 @@ def _prune(of_kind: dict[Any, Any], write: PruneFigures) -> int:
 def sum_figures(rows: Rows, query: SumFigures) -> FigureSum:
     """See `SumFigures`."""
     hours = {None} if query.since is None else _hours(rows, query.since, query.until)
-    return _sum(rows, hours, None)
+    found = _sum(rows, hours, None)
+    if query.names is None:
+        return found
+    first, last = query.names
+    ends = [one for one in found.ends if first <= one.type <= last]
+    return FigureSum(ends, [one for one in found.durations if first <= one.type <= last])
 
 
 def list_hours(rows: Rows, query: ListHours) -> dict[int, FigureSum]:

@@ -68,6 +68,7 @@ class FigureRules(RuleBasedStateMachine):
         """What begins before that instant may miss more than what was pruned."""
         first = max(hour_of(self.now) + since * HOUR, self.pruned)
         end = self.now + until * HOUR
-        questions = SumFigures(None, 0), SumFigures(first, end), SumErrors(first, end, kind, 2)
+        names = None if kind is None else (kind, kind)
+        questions = SumFigures(None, 0, names), SumFigures(first, end, names), SumErrors(first, end, kind, 2)
         for question in (*questions, ListHours(first, end, kind or ALL_TYPES)):
             self.twins.ask(question, self.twins.views[view])

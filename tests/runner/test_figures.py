@@ -132,6 +132,17 @@ async def test_a_period_begins_with_a_whole_hour_and_is_no_longer_than_what_is_k
             await world.runner.figures.types(since="soon")
 
 
+async def test_a_page_of_very_many_types_asks_for_the_names_that_it_has() -> None:
+    world = World(":memory:")
+    async with world.runner:
+        await world.do("do")
+        for names, found in ((("work", "work"), 1), (("a", "x"), 1), (("x", "z"), 0), (("a", "b"), 0)):
+            assert len(await world.runner.figures.types(names=names)) == found, names
+        for wrong in ("work", ("work",), ("a", 1), ["a", "b"]):
+            with pytest.raises(InvalidOption, match="the names of the first type and of the last one, or None"):
+                await world.runner.figures.types(names=wrong)  # type: ignore[arg-type]  # the point
+
+
 async def test_errors_are_grouped_those_with_the_most_attempts_first() -> None:
     world = World(":memory:")
     async with world.runner:

@@ -38,6 +38,8 @@ from aiojobs_lite.stores.sqlite.transaction import Transaction
 ENDED_ROW: Final = f"({', '.join('?' * (2 + len(EndFigures._fields)))})"
 DURATION_ROW: Final = f"({', '.join('?' * (2 + len(DurationFigures._fields)))})"
 
+_BEHIND_ALL_NAMES: Final = b""  # any blob is behind any text
+
 
 def add_figures(transaction: Transaction, write: AddFigures) -> None:
     """See `AddFigures`."""
@@ -62,7 +64,10 @@ def prune_figures(transaction: Transaction, write: PruneFigures) -> int:
 
 def sum_figures(connection: sqlite3.Connection, sql: Sql, query: SumFigures) -> FigureSum:
     """See `SumFigures`."""
-    wanted = {"parts": json.dumps(parts_of(query.since, query.until))}
+    parts = parts_of(query.since, query.until)
+    begins = [(span, begin) for span, since, until in parts for begin in range(since, until, span or 1)]
+    first, last = query.names or (ALL_TYPES, _BEHIND_ALL_NAMES)
+    wanted = {"begins": json.dumps(begins), "first_type": first, "last_type": last}
     ends, durations = [connection.execute(sql[name], wanted).fetchall() for name in ("sum_ends", "sum_durations")]
     return _sum(ends, durations)
 

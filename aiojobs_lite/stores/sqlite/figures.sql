@@ -13,6 +13,19 @@ span = part
     AND begin >= since
     AND begin < until;
 
+-- fragment: begins
+-- The hours and days of a period.
+(
+    SELECT value ->> 0 AS part, value ->> 1 AS first
+    FROM json_each(:begins)
+);
+
+-- fragment: of_begin
+-- Figures are of one of these, and of a type between two names.
+span = part
+    AND begin = first
+    AND type BETWEEN :first_type AND :last_type;
+
 -- name: error_types_of
 -- The error types that an hour has of a type.
 SELECT DISTINCT error_type
@@ -66,11 +79,11 @@ WHERE (span, begin, type, outcome, bucket) IN (
 );
 
 -- name: sum_ends
--- How the attempts of each type ended in a period, which has some parts.
+-- How the attempts of each type ended in a period.
 SELECT
     type, outcome, '', sum(attempts), sum(dead), sum(cancelled), sum(micros), min(first_at), max(last_at)
-FROM {parts}
-CROSS JOIN aiojobs_ends ON {in_part}
+FROM {begins}
+CROSS JOIN aiojobs_ends ON {of_begin}
 WHERE type <> ''
 GROUP BY type, outcome
 ORDER BY type, outcome;
@@ -78,8 +91,8 @@ ORDER BY type, outcome;
 -- name: sum_durations
 -- How long they took.
 SELECT type, outcome, bucket, sum(attempts)
-FROM {parts}
-CROSS JOIN aiojobs_durations ON {in_part}
+FROM {begins}
+CROSS JOIN aiojobs_durations ON {of_begin}
 WHERE type <> ''
 GROUP BY type, outcome, bucket
 ORDER BY type, outcome, bucket;

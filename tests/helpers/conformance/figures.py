@@ -91,6 +91,11 @@ class Figures:
         sums = await store.ask(SumFigures(SECOND, SECOND + 2 * HOUR))
         assert sums == FigureSum([ended(5), ended(23, job_type="b")], [took(5, 1), took(23, 1, job_type="b")])
         assert await store.ask(SumFigures(SECOND, SECOND)) == FigureSum([], [])
+        ranges = {("a", "b"): "ab", ("", "a"): "a", ("a\x00", "bb"): "b", ("b", "a"): "", ("c", "d"): ""}
+        for names, types in ranges.items():
+            part = await store.ask(SumFigures(SECOND, SECOND + 2 * HOUR, names))
+            ends = [one for one in sums.ends if one.type in types]
+            assert part == FigureSum(ends, [one for one in sums.durations if one.type in types]), names
 
     @pytest.mark.parametrize(("since", "until"), [(0, 100), (5, 77), (0, 3), (20, 30), (24, 48), (23, 49), (60, 60)])
     async def test_a_period_of_many_hours_has_each_of_them_once(self, store: Store, since: int, until: int) -> None:
