@@ -10,6 +10,7 @@ from typing import Any, Final
 import typer
 from typer.exceptions import Abort
 
+from aiojobs_lite.cli.check import check_health
 from aiojobs_lite.cli.database import DATABASE_COMMANDS
 from aiojobs_lite.cli.events import list_sent_events
 from aiojobs_lite.cli.exits import ExitCode
@@ -21,7 +22,7 @@ from aiojobs_lite.cli.running import enqueue_job, run_jobs
 from aiojobs_lite.cli.schedules import SCHEDULE_COMMANDS
 from aiojobs_lite.cli.screen import write_problem
 from aiojobs_lite.cli.serving import serve_web
-from aiojobs_lite.cli.status import check_health, list_dead_jobs, show_status
+from aiojobs_lite.cli.status import list_dead_jobs, show_status
 from aiojobs_lite.cli.types import change_or_list_limits, pause_jobs, resume_jobs
 from aiojobs_lite.errors import AiojobsError, InvalidOption, InvalidSchedule
 from aiojobs_lite.text import escape

@@ -90,6 +90,13 @@ def _oldest(reading: Reading) -> Samples:
         yield (job_type,), 0.0 if since is None else (database.at - since).total_seconds()
 
 
+def _waiting(reading: Reading) -> Samples:
+    database = reading.database
+    for reason, of_types in database.oldest_waiting.items():
+        for job_type, since in of_types.items():
+            yield (job_type, reason), (database.at - since).total_seconds()
+
+
 MEASURES: Final = (
     Measure(
         "counter", "aiojobs_attempts", "Attempts that ended, by outcome; of all processes, for ever.",
@@ -122,6 +129,11 @@ MEASURES: Final = (
     Measure(
         "gauge", "aiojobs_oldest_due_age_seconds", "For how long the longest waiting job has been due.", ("type",),
         _oldest,
+    ),
+    Measure(
+        "gauge", "aiojobs_oldest_waiting_age_seconds",
+        "For how long the longest waiting job has been due that waits for something else than a slot, by reason.",
+        ("type", "reason"), _waiting,
     ),
     Measure(
         "gauge", "aiojobs_unclaimed_jobs", "Pending jobs of types that no live runner has registered.", ("type",),

@@ -132,6 +132,10 @@ class DatabaseFigures:
             limit by key holds them back. Of jobs with the same key that wait for a limit only the first counts.
         oldest_due_at: When the one that has been due longest was due, UTC; None if none is due.
         oldest_due_by_type: The same of each type that has any.
+        oldest_waiting: The same of jobs that are due and wait for something else than a slot, by reason and type:
+            `paused`, since their type is; `lane`, behind a full or paused limit by key, where they wait longer than
+            what is due of their type, of the first jobs of 10,000 keys; `payload` and `listener`, for a handler that takes them, of the first hundred of
+            a type. Only what there is.
         held: The jobs that are held, by reason, as `job.held` has it; and under `lane` those that wait for a limit by
             key, or for their turn. Only what there is.
         paused: The paused types: since when, and by whom.
@@ -145,6 +149,7 @@ class DatabaseFigures:
     due: BoundedCount
     oldest_due_at: datetime | None
     oldest_due_by_type: Mapping[str, datetime]
+    oldest_waiting: Mapping[str, Mapping[str, datetime]]
     held: Mapping[str, BoundedCount]
     paused: Mapping[str, Pause]
     runners: tuple[RunnerInfo, ...]
@@ -158,6 +163,11 @@ class DatabaseFigures:
     def processing(self) -> int:
         """How many jobs are being run, by any runner."""
         return self.total(Status.PROCESSING)
+
+    def waiting_age(self, reason: str) -> float:
+        """For how many seconds the first job that waits for a reason of `oldest_waiting` has been due; else 0.0."""
+        first = min(self.oldest_waiting.get(reason, {}).values(), default=self.at)
+        return (self.at - first).total_seconds()
 
     @property
     def oldest_due_age(self) -> float:
@@ -278,6 +288,10 @@ class JobFigures:
             due=found.due,
             oldest_due_at=min(oldest.values(), default=None),
             oldest_due_by_type=oldest,
+            oldest_waiting={
+                reason: {name: to_datetime(at) for name, at in of_types.items()}
+                for reason, of_types in found.waiting.items()
+            },
             held=found.held,
             paused=dict(sorted(found.paused.items())),
             runners=runners,

@@ -133,7 +133,9 @@ def _waiting(standing: DatabaseFigures) -> Iterator[Problem]:
 
 def _behind_limits(standing: DatabaseFigures) -> Iterator[Problem]:
     if (waiting := standing.held.get("lane")) is not None:
-        text = "As many run as the limit allows for their key, or its rate is used up."
+        age = standing.waiting_age("lane")
+        due = f" The first has been due for {shown.took(age)}." if age else ""
+        text = f"As many run as the limit allows for their key, or its rate is used up.{due}"
         yield Problem("note", f"{waiting} behind a full limit", text, "lanes")
 
 
@@ -143,7 +145,9 @@ def _paused(
     now = standing.at
     for name, pause in standing.paused.items():
         pending = standing.counts.get(name, {}).get(Status.PENDING, 0)
-        text = f"{_since(pause.since, pause.by, now)}. {counted(pending, 'job')} pending."
+        first = standing.oldest_waiting.get("paused", {}).get(name)
+        due = f", the first due {shown.age(first, now)}" if first else ""
+        text = f"{_since(pause.since, pause.by, now)}. {counted(pending, 'job')} pending{due}."
         yield Problem("warn", f"{name} is paused", text, "types", {}, "types/resume", "Resume", {"name": name})
     for limit in limits:
         if limit.is_paused:

@@ -67,3 +67,20 @@ async def _fill(path: Path) -> None:
         await (await runner.enqueue(mail.using(delay="1h"), org="umbrella")).cancel("not wanted")
         await runner.send("user/signed.up", {"user_id": 1}, id="signup-1")
         await runner.run_until_idle()
+
+
+def beside_a_runner(database: Path, *arguments: str) -> Ran:
+    """What a command says while an application works on the file."""
+
+    async def run() -> Ran:
+        runner = JobRunner(database)
+        for name in ("pay", "mail", "digest", "welcome"):
+            runner.job(name=name)(_nothing)
+        async with runner:
+            await runner.run_until_idle()
+            return await asyncio.to_thread(command, *arguments)
+
+    return asyncio.run(run())
+
+
+async def _nothing() -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_lite.clock import to_micros
@@ -23,7 +23,7 @@ from aiojobs_lite.model.figures import (
     SumFigures,
 )
 from aiojobs_lite.model.job import Job, Outcome, Status
-from aiojobs_lite.model.overview import BoundedCount, GetOverview, Overview
+from aiojobs_lite.model.overview import PAUSED, WITHOUT_HANDLER, BoundedCount, GetOverview, Overview
 from tests.helpers import memory_runners
 
 if TYPE_CHECKING:
@@ -114,13 +114,19 @@ def sum_errors(rows: Rows, query: SumErrors) -> list[ErrorSum]:
 
 def get_overview(rows: Rows, query: GetOverview) -> Overview:
     """See `GetOverview`."""
-    due = [job for job in rows.claimable() if job.type not in rows.paused and to_micros(job.scheduled_at) <= query.now]
+    ready = [job for job in rows.claimable() if to_micros(job.scheduled_at) <= query.now]
+    due = [job for job in ready if job.type not in rows.paused]
+    waiting = {PAUSED: [job for job in ready if job.type in rows.paused]}
+    for held_for in WITHOUT_HANDLER:
+        jobs = [job for job in rows.jobs.values() if job.held is held_for]
+        waiting[held_for.value] = [job for job in jobs if to_micros(job.scheduled_at) <= query.now]
     held = Counter(job.held.value for job in rows.jobs.values() if job.held is not None)
     types = sorted({job.type for job in rows.jobs.values()})
     return Overview(
         counts={job_type: _counts(rows.jobs, job_type) for job_type in types},
         due=_bounded(len(due), query.most),
-        oldest_due={job.type: to_micros(job.scheduled_at) for job in sorted(due, key=_later)},
+        oldest_due=_oldest(due),
+        waiting={reason: _oldest(jobs) for reason, jobs in waiting.items() if jobs},
         held={reason: _bounded(count, query.most) for reason, count in held.items()},
         paused=dict(rows.paused),
         runners=memory_runners.list_runners(rows.runners, rows.jobs.values()),
@@ -131,6 +137,10 @@ def _counts(jobs: Mapping[int, Job], job_type: str) -> tuple[int, int, int, int,
     counts = Counter(job.status for job in jobs.values() if job.type == job_type)
     pending, processing, completed, dead, cancelled = [counts[status] for status in Status]
     return pending, processing, completed, dead, cancelled
+
+
+def _oldest(jobs: Iterable[Job]) -> dict[str, int]:
+    return {job.type: to_micros(job.scheduled_at) for job in sorted(jobs, key=_later)}
 
 
 def _later(job: Job) -> int:

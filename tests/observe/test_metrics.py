@@ -97,7 +97,12 @@ async def test_the_age_is_that_of_the_longest_waiting_job(runner: JobRunner, job
         await runner.enqueue_named("mail")
         job_kit.clock.advance(90)
         found = values_of((await scrape(metrics_app(runner))).text)
+        await runner.types.pause("mail")
+        paused = values_of((await scrape(metrics_app(runner))).text)
     assert (found["aiojobs_oldest_due_age_seconds", ("mail",)], found["aiojobs_due_jobs", ()]) == (90, 1)
+    assert ("aiojobs_oldest_waiting_age_seconds", ("mail", "paused")) not in found
+    assert paused["aiojobs_oldest_waiting_age_seconds", ("mail", "paused")] == 90
+    assert (paused["aiojobs_oldest_due_age_seconds", ("mail",)], paused["aiojobs_due_jobs", ()]) == (0, 0)
 
 
 async def test_each_scraper_gets_its_format(runner: JobRunner, job_kit: JobKit) -> None:
@@ -106,7 +111,8 @@ async def test_each_scraper_gets_its_format(runner: JobRunner, job_kit: JobKit) 
     parse_open: Any = openmetrics.text_string_to_metric_families
     names = {family.name for family in parse_open(answer.text)}
     assert names >= {measure.name for measure in MEASURES if measure.name != "aiojobs_held_jobs"} - {
-        "aiojobs_unclaimed_jobs"
+        "aiojobs_unclaimed_jobs",
+        "aiojobs_oldest_waiting_age_seconds",
     }
 
 

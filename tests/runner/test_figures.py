@@ -231,6 +231,7 @@ async def test_jobs_that_wait_for_a_limit_by_key_are_held_and_not_due() -> None:
         found = await runner.figures.now()
         assert (found.processing, found.total(Status.PENDING), found.due.count) == (2, 3, 0)
         assert found.held == {"lane": BoundedCount(3, is_more=False)}
+        assert list(found.oldest_waiting["lane"]) == ["limited"]
         goes_on.set()
         await runner.run_until_idle()
         found = await runner.figures.now()
@@ -252,6 +253,26 @@ async def test_of_a_free_lane_the_first_job_is_due() -> None:
         found = await runner.figures.now()
         assert (found.due.count, found.oldest_due_at, found.oldest_due_age) == (2, enqueued_at, 7.0)
         assert found.held == {"lane": BoundedCount(4, is_more=False)}
+        assert found.oldest_waiting == {}  # those behind it wait no longer
+        await runner.types.pause("ordered")
+        found = await runner.figures.now()
+        assert (found.oldest_waiting, found.waiting_age("paused")) == ({"paused": {"ordered": enqueued_at}}, 7.0)
+        assert (found.due.count, found.oldest_due_at) == (0, None)
+
+
+async def test_what_waits_behind_a_job_of_its_key_that_is_tried_later_is_seen() -> None:
+    clock = FakeClock()
+    runner = JobRunner(":memory:", clock=clock, max_running=0)
+
+    @runner.job(limits=[Limit(1, key="key", ordered=True)])
+    async def ordered(key: int) -> None: ...
+
+    async with runner:
+        first, _ = [await runner.enqueue(ordered, 1) for _ in range(2)]
+        await runner.jobs.reschedule(first.id, at=clock.time + timedelta(hours=1))
+        clock.advance(7)
+        found = await runner.figures.now()
+        assert (found.due.count, found.waiting_age("lane")) == (0, 7.0)
 
 
 def test_durations_add_up() -> None:

@@ -30,8 +30,8 @@ RUNS = RunnerInfo("me", 1, "web1", 10, {"a": None}, NOW, None, is_draining=False
 
 
 STANDS = DatabaseFigures(
-    at=NOW, counts={}, due=BoundedCount(0, is_more=False), oldest_due_at=None, oldest_due_by_type={}, held={},
-    paused={}, runners=(RUNS,), unclaimed={},
+    at=NOW, counts={}, due=BoundedCount(0, is_more=False), oldest_due_at=None, oldest_due_by_type={},
+    oldest_waiting={}, held={}, paused={}, runners=(RUNS,), unclaimed={},
 )  # fmt: skip
 STUCK = Trouble("stuck", NOW - timedelta(seconds=90), "mail", 7, 2, "timeout", "/app/a.py:3 in send")
 STUCK_TITLE = (
@@ -120,6 +120,12 @@ def test_a_line_leads_to_what_it_speaks_of() -> None:
     assert stuck.text == "It keeps its slot until it ends by itself, or its process is restarted."
     (behind,) = found(standing=replace(STANDS, held={"lane": BoundedCount(3, is_more=False)}))
     assert behind.path == "lanes"
+    assert "due for" not in behind.text
+    lanes, waits = {"lane": BoundedCount(3, is_more=False)}, {"lane": {"a": LONG_AGO}, "paused": {"b": LONG_AGO}}
+    paused = {"b": Pause(NOW, "ann")}
+    waiting, behind = found(standing=replace(STANDS, held=lanes, oldest_waiting=waits, paused=paused))
+    assert behind.text.endswith("The first has been due for 1 min 30 s.")
+    assert waiting.text.endswith("by ann. 0 jobs pending, the first due 1 min ago.")
 
 
 def test_the_worst_comes_first() -> None:

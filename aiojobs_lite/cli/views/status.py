@@ -74,6 +74,9 @@ def standing_as_json(now: DatabaseFigures) -> dict[str, Any]:
         },
         "due": {"count": now.due.count, "is_more": now.due.is_more},
         "oldest_due_at": as_iso(now.oldest_due_at), "oldest_due_age": now.oldest_due_age,
+        "oldest_waiting": {
+            why: {name: as_iso(at) for name, at in of_types.items()} for why, of_types in now.oldest_waiting.items()
+        },
         "held": {why: {"count": one.count, "is_more": one.is_more} for why, one in now.held.items()},
         "paused": {
             name: {"since": as_iso(one.since), "until": as_iso(one.until), "by": one.by}
@@ -130,11 +133,16 @@ def _wrong(now: DatabaseFigures) -> list[str]:
     for name, pause in now.paused.items():
         until = f" until {as_instant(pause.until)}" if pause.until else ""
         pending = now.counts.get(name, {}).get(Status.PENDING, 0)
+        oldest = now.oldest_waiting.get("paused", {}).get(name)
+        due = f", the first due {as_age(oldest, now.at)}" if oldest else ""
         found.append(
-            f"paused: {name} since {as_instant(pause.since)}{until}, by {pause.by}; {counted(pending, 'job')} pending"
+            f"paused: {name} since {as_instant(pause.since)}{until}, by {pause.by}; {counted(pending, 'job')} "
+            f"pending{due}"
         )
     if (waiting := now.held.get("lane")) is not None:
+        oldest_age = now.waiting_age("lane")
+        due = f", the first due since {span(oldest_age)}" if oldest_age else ""
         found.append(
-            f"behind a full limit: {waiting}; `aiojobs-lite explain` with the id of one names its limit and key"
+            f"behind a full limit: {waiting}{due}; `aiojobs-lite explain` with the id of one names its limit and key"
         )
     return found

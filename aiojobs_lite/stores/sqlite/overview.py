@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.columns import job_of
 from aiojobs_lite.model.job import PRIORITIES, Held
-from aiojobs_lite.model.overview import IN_LANES, BoundedCount, GetOverview, Overview
+from aiojobs_lite.model.overview import IN_LANES, PAUSED, WITHOUT_HANDLER, BoundedCount, GetOverview, Overview
 from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.stores.sqlite.counts import stored_pauses
 from aiojobs_lite.stores.sqlite.rows import Sql
@@ -19,12 +19,15 @@ from aiojobs_lite.stores.sqlite.runners import list_runners
 def get_overview(connection: sqlite3.Connection, sql: Sql, query: GetOverview) -> Overview:
     """See `GetOverview`."""
     with _one_transaction(connection):
+        paused = stored_pauses(connection.execute(sql["pauses"]).fetchall())
+        oldest_due, waiting = _oldest(connection, sql, query, paused)
         return Overview(
             counts={row[0]: row[1:] for row in connection.execute(sql["overview_counts"]).fetchall()},
             due=_due(connection, sql, query),
-            oldest_due=_oldest_due(connection, sql, query.now),
+            oldest_due=oldest_due,
+            waiting=waiting,
             held=_held(connection, sql, query.most),
-            paused=stored_pauses(connection.execute(sql["pauses"]).fetchall()),
+            paused=paused,
             runners=list_runners(connection, sql, ListRunners()),
         )
 
@@ -50,15 +53,34 @@ def _due(connection: sqlite3.Connection, sql: Sql, query: GetOverview) -> Bounde
     return _bounded(found, query.most)
 
 
-def _oldest_due(connection: sqlite3.Connection, sql: Sql, now: int) -> dict[str, int]:
-    oldest: dict[str, int] = dict(connection.execute(sql["oldest_due"], {"now": now}).fetchall())
+def _oldest(
+    connection: sqlite3.Connection, sql: Sql, query: GetOverview, paused_types: Collection[str]
+) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Since when the longest waiting jobs have been due: of those that are due by type, of the others by reason."""
+    due, paused = dict[str, int](), dict[str, int]()
+    for job_type, at in connection.execute(sql["oldest_due"], {"now": query.now}).fetchall():
+        (paused if job_type in paused_types else due)[job_type] = at
     for (job_type,) in connection.execute(sql["types_in_lanes"]).fetchall():
         for priority in PRIORITIES.values():
-            wanted = {"type": job_type, "priority": priority, "until": now}
+            wanted = {"type": job_type, "priority": priority, "until": query.now}
             for row in connection.execute(sql["first_due_in_lane"], wanted).fetchall():
-                at = to_micros(job_of(row).scheduled_at)
-                oldest[job_type] = min(oldest.get(job_type, at), at)
-    return oldest
+                _add(due, job_type, to_micros(job_of(row).scheduled_at))
+    in_lanes = dict[str, int]()
+    for name in ("oldest_in_lanes", "oldest_in_order"):
+        for job_type, at in connection.execute(sql[name], {"now": query.now, "limit": query.most}).fetchall():
+            if job_type in paused_types:
+                _add(paused, job_type, at)
+            elif at < due.get(job_type, query.now + 1):
+                _add(in_lanes, job_type, at)
+    waiting = {PAUSED: paused, IN_LANES: in_lanes}
+    for held in WITHOUT_HANDLER:
+        wanted = {"held": held.value, "now": query.now}
+        waiting[held.value] = dict(connection.execute(sql["oldest_held"], wanted).fetchall())
+    return due, {reason: types for reason, types in waiting.items() if types}
+
+
+def _add(oldest: dict[str, int], job_type: str, at: int) -> None:
+    oldest[job_type] = min(at, oldest.get(job_type, at))
 
 
 def _held(connection: sqlite3.Connection, sql: Sql, most: int) -> dict[str, BoundedCount]:

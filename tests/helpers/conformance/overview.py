@@ -44,6 +44,20 @@ class HowTheDatabaseStands:
         assert found.paused == {"a": Pause(to_datetime(NOW), "me")}
         assert (found.due, found.oldest_due) == (BoundedCount(1, is_more=False), {"b": at(0)})
 
+    async def test_it_says_since_when_the_oldest_of_each_reason_waits(self, store: Store) -> None:
+        rows = [new("a", due=due, priority=due % 3) for due in (-2, -4, -3)]
+        await inserted(store, *rows, new("b", due=-9), new("c", due=7), new("later", due=99))
+        await held(store, new("h", due=-6), new("h", due=-7))
+        found = await store.ask(GetOverview(at(3), 9))
+        assert found.waiting == {"payload": {"h": at(-7)}}
+        for job_type in ("a", "c"):
+            await one(store, PauseType(job_type, True, "me"))
+        found = await store.ask(GetOverview(at(3), 9))
+        assert found.waiting == {"paused": {"a": at(-4)}, "payload": {"h": at(-7)}}
+        assert found.oldest_due == {"b": at(-9)}
+        found = await store.ask(GetOverview(at(99), 9))
+        assert found.waiting["paused"] == {"a": at(-4), "c": at(7)}
+
     async def test_what_is_held_is_counted_by_reason(self, store: Store) -> None:
         await held(store, *[new("a")] * 3)
         found = await store.ask(GetOverview(at(0), 2))

@@ -1,0 +1,95 @@
+"""`aiojobs-lite check`: whether all is well, for a monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+from aiojobs_lite.cli.exits import ExitCode
+from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, look
+from aiojobs_lite.cli.screen import emit
+from aiojobs_lite.cli.status import is_locked, read_standing
+from aiojobs_lite.cli.views.status import LOCKED_TEXT, HealthFound, HealthProblem, health_as_json, view_health
+from aiojobs_lite.durations import seconds
+from aiojobs_lite.runner.figures import DatabaseFigures
+from aiojobs_lite.runner.troubles import troubles_of
+from aiojobs_lite.telemetry.wording import by_type, counted, span
+
+
+class WaitsFor(StrEnum):
+    """What a job may wait for that is due, but for a slot: the reasons of `DatabaseFigures.oldest_waiting`."""
+
+    PAUSED = "paused"
+    LANE = "lane"
+    PAYLOAD = "payload"
+    LISTENER = "listener"
+
+
+_WHY_LATE: Final = {
+    WaitsFor.PAUSED: "its type is paused: `aiojobs-lite resume {type}`",
+    WaitsFor.LANE: "it is behind a full or paused limit, or others of its key: `aiojobs-lite explain` of a job of it",
+    WaitsFor.PAYLOAD: "its payload fits no handler: deploy one that takes it, or cancel it",
+    WaitsFor.LISTENER: "it waits for a runner of its type to take it up: start that application",
+}
+
+
+def check_health(
+    *,
+    db: DatabaseOption = None,
+    max_age: Annotated[str, typer.Option(metavar="DURATION", help="How long a job may be due.")] = "5m",
+    max_dead: Annotated[int, typer.Option(help="How many jobs may have died lately.")] = 0,
+    within: Annotated[str, typer.Option(metavar="DURATION", help="How far back deaths count, in whole hours.")] = "1h",
+    ignore: Annotated[
+        list[WaitsFor] | None,
+        typer.Option(help="Jobs that may be due for any time: those that wait for this. May be repeated."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Says whether all is well, for a monitor. Exits 0 if so; 3: a job is due for too long, whatever it waits for; 4:
+    jobs died; 5: no runner lives that takes what waits; 6: the database is locked; 7: a handler is stuck or an event
+    loop blocked; 1: it cannot be read. Of several the one that is named first: 6, 5, 7, 3, 4.
+    """
+    longest = seconds(max_age, "max_age")
+    locked = is_locked(db)
+    now, types = look(db, lambda opened: read_standing(opened, within))
+    dead = sum(one.dead for one in types)
+    problems = [
+        *([HealthProblem(ExitCode.LOCKED, LOCKED_TEXT)] if locked else []),
+        *_of_runners(now),
+        *_late(now, longest, ignore or ()),
+    ]
+    if dead > max_dead:
+        text = f"{counted(dead, 'job')} died lately: `aiojobs-lite dead --group`"
+        problems.append(HealthProblem(ExitCode.DEAD, text))
+    health = HealthFound(now.at, now.oldest_due_age, dead, tuple(problems))
+    emit(health_as_json(health), lambda screen: view_health(screen, health), as_json=as_json)
+    return problems[0].code if problems else ExitCode.FINE
+
+
+def _of_runners(now: DatabaseFigures) -> Iterator[HealthProblem]:
+    """What is wrong with the runners, the worst first."""
+    if not any(one.max_running for one in now.runners):
+        yield HealthProblem(ExitCode.NO_RUNNER, "no runner lives that runs jobs: start the application")
+    elif now.unclaimed:
+        yield HealthProblem(
+            ExitCode.NO_RUNNER, f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}"
+        )
+    for found in troubles_of(now.runners, now.at):
+        yield HealthProblem(ExitCode.STUCK, f"{found.what}: {found.advice}")
+
+
+def _late(now: DatabaseFigures, longest: float, ignored: Collection[WaitsFor]) -> Iterator[HealthProblem]:
+    """The jobs that are due for too long, the oldest of each reason."""
+    if now.oldest_due_age > longest:
+        late = min(now.oldest_due_by_type, key=lambda name: now.oldest_due_by_type[name])
+        text = f"a job is due since {span(now.oldest_due_age)}, of {late}: `aiojobs-lite status`"
+        yield HealthProblem(ExitCode.LATE, text)
+    for why in WaitsFor:
+        age, of_types = now.waiting_age(why), now.oldest_waiting.get(why, {})
+        if age > longest and why not in ignored:
+            late = min(of_types, key=lambda name: of_types[name])
+            text = f"a job is due since {span(age)}, of {late}, and {_WHY_LATE[why].format(type=late)}"
+            yield HealthProblem(ExitCode.LATE, text)

@@ -1,0 +1,124 @@
+"""`aiojobs-lite check`: what it says to a monitor, and what it leaves out when asked."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite import JobRunner
+from aiojobs_lite.cli.check import WaitsFor
+from aiojobs_lite.limits import Limit
+from aiojobs_lite.model.overview import IN_LANES, PAUSED, WITHOUT_HANDLER
+from tests.helpers.command import Ran, beside_a_runner, command
+from tests.helpers.stores import connected
+from tests.helpers.waiting import until
+
+OLD = ("check", "--max-dead", "9", "--max-age", "0s")
+
+
+@pytest.mark.usefixtures("database")
+def test_a_check_says_what_is_wrong_the_worst_first() -> None:
+    found = command("check", "--json")
+    assert found.code == 5
+    document = found.json
+    assert document.keys() == {"is_fine", "at", "oldest_due_age", "dead", "problems"}
+    assert [(one["code"], one["name"]) for one in document["problems"]] == [(5, "no_runner"), (4, "dead")]
+    assert document["dead"] == 2
+
+
+def test_a_check_of_a_service_that_works_is_fine(database: Path) -> None:
+    assert beside_a_runner(database, "check", "--max-dead", "2") == (0, "ok\n", "")
+    dead = beside_a_runner(database, "check")
+    assert (dead.code, dead.out) == (4, "dead: 2 jobs died lately: `aiojobs-lite dead --group`\n")
+
+
+def test_a_check_finds_jobs_that_are_due_for_too_long_and_types_without_a_runner(database: Path) -> None:
+    async def beside_another() -> Ran:
+        runner = JobRunner(database)
+        runner.job(name="other")(_idle)
+        async with runner:
+            return await asyncio.to_thread(command, "check", "--max-dead", "9", "--max-age", "0s")
+
+    assert command("redrive", 2).code == 0
+    lonely = asyncio.run(beside_another())
+    assert lonely.code == 5
+    assert "no living runner has registered the type of jobs: mail (1), pay (1)" in lonely.out
+    assert "late: a job is due since" in lonely.out
+
+
+def test_a_check_finds_a_locked_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiojobs_lite.cli.status.LOCK_PATIENCE_S", 0.0)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        found = command("check")
+    assert found.code == 6
+    assert found.out.startswith("locked: another program keeps the database locked: `aiojobs-lite db doctor`")
+
+
+async def _idle() -> None: ...
+
+
+def test_old_jobs_of_a_paused_type_are_not_hidden_but_on_purpose(database: Path) -> None:
+    assert beside_a_runner(database, *OLD).code == 0
+    assert command("pause", "pay", "--by", "ops").code == 0
+    assert command("redrive", 2).code == 0
+    found = beside_a_runner(database, *OLD)
+    assert found.code == 3
+    assert found.out.startswith("late: a job is due since ")
+    assert found.out.endswith(", of pay, and its type is paused: `aiojobs-lite resume pay`\n")
+    assert beside_a_runner(database, *OLD, "--ignore", "lane").code == 3
+    assert beside_a_runner(database, *OLD, "--ignore", "lane", "--ignore", "paused") == (0, "ok\n", "")
+    assert beside_a_runner(database, "check", "--max-dead", "9", "--max-age", "1h").code == 0
+    status = beside_a_runner(database, "status").out.splitlines()[0]
+    assert status.startswith("paused: pay since ")
+    assert status.endswith(" ago")
+    assert ", by ops; 1 job pending, the first due " in status
+    assert beside_a_runner(database, "check", "--ignore", "x").code == 2
+
+
+def test_old_jobs_behind_a_full_limit_are_not_hidden_but_on_purpose(database: Path) -> None:
+    async def run() -> list[Ran]:
+        runner = JobRunner(database)
+        release = asyncio.Event()
+        for name in ("pay", "mail", "digest", "welcome"):
+            runner.job(name=name)(_idle)
+
+        @runner.job(limits=[Limit(1, key="org", name="orgs")])
+        async def report(org: str) -> None:
+            await release.wait()
+
+        async with runner:
+            await runner.enqueue_many([report.bind(org="acme") for _ in range(3)])
+            await until(lambda: runner.stats().running == 1)
+            await until(lambda: runner.stats().pending == 3)  # one is due in an hour
+            found = [await asyncio.to_thread(command, *OLD, *more) for more in ((), ("--ignore", "lane"), ("--json",))]
+            release.set()
+            await runner.run_until_idle()
+        return found
+
+    late, ignored, document = asyncio.run(run())
+    assert late.code == 3
+    assert ", of report, and it is behind a full or paused limit, or others of its key" in late.out
+    assert ignored == (0, "ok\n", "")
+    assert [(one["code"], one["name"]) for one in document.json["problems"]] == [(3, "late")]
+
+
+@pytest.mark.parametrize(
+    ("held", "text"), [("payload", "its payload fits no handler"), ("listener", "it waits for a runner of its type")]
+)
+def test_old_jobs_without_a_handler_are_not_hidden_but_on_purpose(database: Path, held: str, text: str) -> None:
+    assert command("redrive", 2).code == 0
+    with connected(database) as rows:
+        rows.execute("UPDATE aiojobs_jobs SET held = ? WHERE id = 2", (held,))
+    found = command(*OLD)
+    assert found.code == 5  # no runner is here
+    assert f", of pay, and {text}" in found.out
+    assert text not in command(*OLD, "--ignore", held).out
+
+
+def test_each_reason_of_the_figures_can_be_ignored() -> None:
+    assert {*WaitsFor} == {PAUSED, IN_LANES, *(held.value for held in WITHOUT_HANDLER)}
