@@ -134,8 +134,8 @@ class DatabaseFigures:
         oldest_due_by_type: The same of each type that has any.
         oldest_waiting: The same of jobs that are due and wait for something else than a slot, by reason and type:
             `paused`, since their type is; `lane`, behind a full or paused limit by key, where they wait longer than
-            what is due of their type, of the first jobs of 10,000 keys; `payload` and `listener`, for a handler that takes them, of the first hundred of
-            a type. Only what there is.
+            what is due of their type, of the first jobs of 10,000 keys; `payload` and `listener`, for a handler that
+            takes them, of the first hundred of a type. Only what there is.
         held: The jobs that are held, by reason, as `job.held` has it; and under `lane` those that wait for a limit by
             key, or for their turn. Only what there is.
         paused: The paused types: since when, and by whom.
