@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 
 _PART = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
@@ -38,10 +39,13 @@ def load(package: str, filled: Mapping[str, str]) -> dict[str, str]:
     return {name: _whole(sql, found["fragment"]) for name, sql in found["name"].items()}
 
 
-def migrations(package: str) -> list[str]:
-    """The numbered scripts of a package's folder `migrations`, in their order; the n-th leads to version n."""
+@cache
+def migrations(package: str) -> tuple[str, ...]:
+    """The numbered scripts of a package's folder `migrations`, in their order; the n-th leads to version n. Read once:
+    each start of a store asks for them.
+    """
     found = sorted((files(package) / "migrations").iterdir(), key=lambda entry: entry.name)
-    return [entry.read_text(encoding="utf-8") for entry in found if re.match(r"\d+_\w+\.sql$", entry.name)]
+    return tuple([entry.read_text(encoding="utf-8") for entry in found if re.match(r"\d+_\w+\.sql$", entry.name)])
 
 
 def migration(package: str, name: str) -> str:

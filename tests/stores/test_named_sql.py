@@ -91,5 +91,5 @@ def test_migrations_are_the_numbered_scripts_in_their_order_as_they_stand(packag
     write(package, "migrations/0001_initial.sql", first)
     write(package, "migrations/from_0_1_0.sql", "DROP TABLE old;\n")
     write(package, "migrations/0003_note.txt", "no script")
-    assert migrations(package.name) == [first, second]
+    assert migrations(package.name) == (first, second)
     assert migration(package.name, "from_0_1_0.sql") == "DROP TABLE old;\n"

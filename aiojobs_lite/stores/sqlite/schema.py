@@ -20,6 +20,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -228,7 +229,7 @@ def _make(connection: sqlite3.Connection, sql: Sql) -> int:
     with _transaction(connection):
         version = stored_version(connection, sql)
         if version is None:
-            for statement in statements(migration(__package__, "new_file.sql")):
+            for statement in _statements_of_new_file():
                 connection.execute(statement)
             version = NEW_FILE_VERSION
     return version
@@ -258,6 +259,11 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+@cache
+def _statements_of_new_file() -> list[str]:
+    return statements(migration(__package__, "new_file.sql"))
 
 
 def statements(script: str) -> list[str]:
