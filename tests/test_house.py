@@ -57,6 +57,15 @@ OF_MANY_PARAMETERS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trees() -> Iterator[None]:
+    """What was parsed is kept for the tests of this file, and no longer: a million objects would make each look of the
+    garbage collector a slow one.
+    """
+    yield
+    source.forget()
+
+
 def sizes(path: Path) -> Iterator[tuple[str, int, int]]:
     """What is measured in a file: name, size, and how large it may be."""
     text = path.read_text(encoding="utf-8")

@@ -67,7 +67,7 @@ def check_attempts(rig: Rig) -> None:
             counts[asked.target] = asked.attempt + 1
 
 
-@settings(max_examples=depth(40, 150), deadline=None)
+@settings(max_examples=depth(12, 150), deadline=None)
 @given(number=numbers)
 def test_a_program_ends_with_what_it_returns_and_calls_no_step_again_that_is_stored(number: int) -> None:
     sdk, rig, job = asyncio.run(run_program(number))
@@ -79,7 +79,7 @@ def test_a_program_ends_with_what_it_returns_and_calls_no_step_again_that_is_sto
         assert max(asked.attempt for asked in rig.remote.asked) == MOST_ATTEMPTS - 1
 
 
-@settings(max_examples=depth(20, 60), deadline=None)
+@settings(max_examples=depth(6, 60), deadline=None)
 @given(number=numbers)
 def test_a_program_ends_however_often_its_process_is_killed(number: int) -> None:
     sdk, _, job = asyncio.run(run_program(number, has_crashes=True))

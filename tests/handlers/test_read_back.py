@@ -33,6 +33,7 @@ from aiojobs_lite.handlers.read_back import find_changed, is_exact, is_readable
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
 from tests.helpers.payloads import handler_of, refused_type
+from tests.helpers.rings import depth
 
 
 class Refund(BaseModel):
@@ -457,7 +458,7 @@ ANNOTATIONS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=depth(50, 150), deadline=None)
 @given(annotation=st.sampled_from(ANNOTATIONS), value=ODD)
 def test_whatever_is_sent_arrives_as_it_was_validated_or_is_refused(annotation: Any, value: Any) -> None:
     signature = Signature("t", handler_of(annotation))

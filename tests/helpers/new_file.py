@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from contextlib import closing
+from functools import cache
 from typing import Final
 
 from aiojobs_lite.stores import named_sql
@@ -39,6 +40,14 @@ def new_file(connection: sqlite3.Connection, version: int) -> str:
     first = "-- Made of the numbered scripts by `python -m tests.helpers.new_file`.\n"
     meta = f"VALUES ('application', 'aiojobs_lite'), ('schema', {version}), ('database', lower(hex(randomblob(8))))"
     return first + "".join(f"{sql};\n" for (sql,) in found) + f"INSERT INTO aiojobs_meta (key, value)\n{meta};\n"
+
+
+@cache
+def image() -> bytes:
+    """The file of a database without rows: to make its tables takes more time than most of what a test does with it."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(NEW_FILE.read_text(encoding="utf-8"))
+        return connection.serialize()
 
 
 def digests() -> dict[str, str]:

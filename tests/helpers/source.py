@@ -49,6 +49,12 @@ def names(path: Path) -> frozenset[str]:
     return frozenset(filter(None, found))
 
 
+def forget() -> None:
+    """Lets go of what was parsed."""
+    for kept in (tree, nodes, names):
+        kept.cache_clear()
+
+
 def name_of(path: Path) -> str:
     """A file by its path from the root."""
     return path.relative_to(ROOT).as_posix()

@@ -13,6 +13,7 @@ from aiojobs_lite import InvalidOption, JobRunner
 from aiojobs_lite.http import Http, Signer, SigningKeys
 from aiojobs_lite.qstash import StoredSigner, qstash_app
 from tests.helpers.qstash import CURRENT_KEY, NEXT_KEY, TOKEN
+from tests.helpers.rings import slow
 from tests.helpers.waiting import unmeasured
 
 HTTP = Http()
@@ -64,8 +65,12 @@ MISSING = 'sys.modules["starlette"] = sys.modules["starlette.requests"] = None'
 
 @pytest.mark.parametrize(
     ("before", "printed"),
-    [("", ["", "starlette"]), (MISSING, ["starlette", 'the extra to be installed: pip install "aiojobs_lite[http]".'])],
-    ids=["with the extra", "without it"],
+    [
+        pytest.param("", ["", "starlette"], marks=slow, id="with the extra"),
+        pytest.param(
+            MISSING, ["starlette", 'the extra to be installed: pip install "aiojobs_lite[http]".'], id="without it"
+        ),
+    ],
 )
 def test_the_extra_is_imported_when_it_is_called(before: str, printed: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM.format(before=before)]

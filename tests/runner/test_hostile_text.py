@@ -30,7 +30,7 @@ from aiojobs_lite.telemetry.facts import ResultNotStored
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.text import make_storable
 from tests.helpers.hostile_text import HOSTILE, any_text, is_one_printed_line
-from tests.helpers.rings import slow
+from tests.helpers.rings import depth, slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
 MODES = ["async", "thread", pytest.param("process", marks=slow)]
@@ -171,7 +171,7 @@ async def test_a_reason_of_a_cancel_is_shortened(caplog: pytest.LogCaptureFixtur
     assert [line for line in lines(caplog) if not is_one_printed_line(line)] == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=depth(10, 25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=any_text())
 def test_any_text_at_any_entrance_is_kept_or_refused(text: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "aiojobs_lite")

@@ -393,7 +393,7 @@ async def runner() -> AsyncIterator[JobRunner]:
         yield runner
 
 
-@pytest.mark.parametrize("entrance", first_of(40, AFTER), ids=repr)
+@pytest.mark.parametrize("entrance", first_of(20, AFTER), ids=repr)
 async def test_a_wrong_kind_of_argument_is_refused_by_a_runner_that_runs(entrance: Entrance, runner: JobRunner) -> None:
     refused, odd = await refusals(entrance, lambda: runner)
     assert odd == {}

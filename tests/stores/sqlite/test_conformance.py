@@ -13,7 +13,7 @@ import pytest
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.helpers import conformance
+from tests.helpers import conformance, new_file
 from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import StrictConnection, make_faulty
@@ -30,6 +30,8 @@ def make(request: pytest.FixtureRequest, database: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(InlinePolicy, "admit", lambda self, units, pending: False)
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=StrictConnection))
     path = None if request.param == "memory" else database
+    if request.param == "full":  # the others make their tables themselves
+        database.write_bytes(new_file.image())
     return lambda: SqliteStore(path, "full" if request.param == "full" else "normal")
 
 
