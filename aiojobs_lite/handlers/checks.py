@@ -185,3 +185,8 @@ def check_values(options: Mapping[str, Any]) -> dict[str, Any]:
         value = options.get(option, default)
         values[option] = None if value is None and default is None else check(option, value)
     return values
+
+
+def missing_extra(option: str, value: object, extra: str) -> InvalidOption:
+    """The error where an extra of the package is not installed."""
+    return InvalidOption(option, value, f'the extra to be installed: pip install "aiojobs_lite[{extra}]"')

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from ssl import SSLContext
 from typing import Any, Final, NamedTuple, TypeVar
 
-from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import missing_extra
 from aiojobs_lite.http.addresses import is_public
 from aiojobs_lite.http.deadlines import Deadlines
 from aiojobs_lite.http.lookups import Lookups
@@ -180,7 +180,7 @@ async def open_session(
     try:
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415  # the extra
     except ModuleNotFoundError as error:
-        raise InvalidOption("jobs", "Http()", 'the extra to be installed: pip install "aiojobs_lite[http]"') from error
+        raise missing_extra("jobs", "Http()", "http") from error
 
     def make_socket(info: Any) -> socket.socket:
         family, kind, protocol, _, address = info

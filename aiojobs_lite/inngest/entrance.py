@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import missing_extra
 from aiojobs_lite.inngest.settings import InngestOptions, inngest_settings
 from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.runner import JobRunner
@@ -35,7 +36,5 @@ def inngest_app(runner: JobRunner, **options: Unpack[InngestOptions]) -> AsgiApp
     try:
         from aiojobs_lite.inngest.api.app import make_app  # noqa: PLC0415  # it needs starlette
     except ModuleNotFoundError as error:
-        raise InvalidOption(
-            "runner", runner, 'the extra to be installed: pip install "aiojobs_lite[inngest]"'
-        ) from error
+        raise missing_extra("runner", runner, "inngest") from error
     return make_app(runner, settings)

@@ -6,21 +6,20 @@ import hmac
 from typing import Any, Final
 
 from aiojobs_lite.errors import AiojobsError, InvalidOption
-from aiojobs_lite.handlers.checks import check_text
+from aiojobs_lite.handlers.checks import check_text, missing_extra
 from aiojobs_lite.observe.measures import Reading, families
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.text import escape
 
 _LONGEST_TOKEN_CHARS: Final = 200
-_EXTRA: Final = 'the extra to be installed: pip install "aiojobs_lite[prometheus]"'
 
 
 def metrics_app(runner: JobRunner, *, token: str | None = None) -> Any:
     """Makes an ASGI application that answers each GET with the metrics of a runner's database, in the format that the
     scraper asks for.
 
-    Counters and histograms are those of all processes, and outlive them: any one of the processes may be scraped, and a
-    restart sets nothing back. `docs/guides/observing.md` lists them.
+    Counters and histograms are those of all processes, for ever: any one of them may be scraped, and a restart sets
+    nothing back. `docs/guides/observing.md` lists them.
 
     Needs the extra: `pip install "aiojobs_lite[prometheus]"`.
 
@@ -42,7 +41,7 @@ def metrics_app(runner: JobRunner, *, token: str | None = None) -> Any:
         from starlette.responses import PlainTextResponse, Response  # noqa: PLC0415
         from starlette.routing import Route  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InvalidOption("metrics_app", "runner", _EXTRA) from error
+        raise missing_extra("metrics_app", "runner", "prometheus") from error
 
     async def answer(request: Request) -> Response:
         given = request.headers.get("authorization", "").encode()

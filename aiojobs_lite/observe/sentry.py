@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import missing_extra
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.intervals import IntervalSchedule
 from aiojobs_lite.observe.verdicts import is_fault, outcome_of
@@ -27,11 +28,9 @@ _MINUTE_S: Final = 60
 class SentryJobs(Middleware):
     """Middleware for `JobRunner(middleware=[SentryJobs()])`, by the public API of `sentry_sdk`.
 
-    - Each attempt has a scope of its own, with the tags `job_type`, `job_id` and `job_attempt`: all that is captured in
-      it has them.
-    - The exception of an attempt is captured if it is the last one or `Abandon`. The failures before it are not: they
-      are tried again.
-    - The job types that `monitor` was called for check in at each tick of their schedules.
+    - All that is captured in an attempt has the tags `job_type`, `job_id` and `job_attempt`.
+    - The exception of the last attempt is captured, and each `Abandon`.
+    - Job types of `monitor` check in at each tick of their schedules.
 
     Needs the extra: `pip install "aiojobs_lite[sentry]"`. The application calls `sentry_sdk.init(...)`.
 
@@ -44,15 +43,12 @@ class SentryJobs(Middleware):
             import sentry_sdk  # noqa: PLC0415  # the extra
             import sentry_sdk.crons  # noqa: PLC0415
         except ModuleNotFoundError as error:
-            raise InvalidOption(
-                "middleware", "SentryJobs()", 'the extra to be installed: pip install "aiojobs_lite[sentry]"'
-            ) from error
+            raise missing_extra("middleware", "SentryJobs()", "sentry") from error
         self._sdk, self._check_in = sentry_sdk, sentry_sdk.crons.capture_checkin
         self._monitors: dict[str, tuple[str, Any]] = {}
 
     def monitor(self, job_type: J) -> J:
-        """Has the runs of a schedule check in; Sentry makes the monitor with the first. Returns the job type, so that
-        it is a decorator too.
+        """Has the runs of a schedule check in; Sentry makes the monitor with the first. Also a decorator.
 
         Args:
             job_type: One with a cron expression of five fields, or with an interval of whole minutes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import missing_extra
 from aiojobs_lite.observe.verdicts import is_fault, outcome_of
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.middleware import JobToEnqueue, Middleware
@@ -27,13 +27,11 @@ _NAME: Final = "aiojobs_lite"
 class Tracing(Middleware):
     """Middleware for `JobRunner(middleware=[Tracing()])`: spans by the conventions of messaging.
 
-    - Each call that enqueues has a span of kind `PRODUCER`. Its context is stored in the metadata of its jobs, by the
-      propagator of the application; by default as `traceparent`.
-    - Each attempt has a span of kind `CONSUMER` in a trace of its own, which is linked to that of the enqueue: an
-      attempt may run a month later. The handler, and all that it calls, is within it.
-    - Each call of the function of a `ctx.step(...)` has a span within that. A step whose result is stored has none.
-    - An attempt or a step that failed or took too long is an error. One that was suspended, snoozed, cancelled or
-      interrupted is none; `aiojobs_lite.outcome` says which.
+    - Each call that enqueues is a span of kind `PRODUCER`, whose context the metadata of its jobs keep.
+    - Each attempt is a span of kind `CONSUMER` in a trace of its own, linked to that of the enqueue, which may be a
+      month old.
+    - Each call of the function of a `ctx.step(...)` is a span within that.
+    - Only what failed or took too long is an error; `aiojobs_lite.outcome` says how it ended.
 
     Needs the extra: `pip install "aiojobs_lite[otel]"`.
 
@@ -48,9 +46,7 @@ class Tracing(Middleware):
         try:
             from opentelemetry import propagate, trace  # noqa: PLC0415  # the extra
         except ModuleNotFoundError as error:
-            raise InvalidOption(
-                "middleware", "Tracing()", 'the extra to be installed: pip install "aiojobs_lite[otel]"'
-            ) from error
+            raise missing_extra("middleware", "Tracing()", "otel") from error
         self._trace, self._propagate = trace, propagate
         self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
 

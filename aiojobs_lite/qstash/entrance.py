@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import missing_extra
 from aiojobs_lite.http.group import Http
 from aiojobs_lite.qstash.settings import QStashOptions, settings_of
 from aiojobs_lite.runner.asgi import AsgiApp
@@ -34,5 +35,5 @@ def qstash_app(runner: JobRunner, http: Http, **options: Unpack[QStashOptions]) 
     try:
         from aiojobs_lite.qstash.app import app_of  # noqa: PLC0415  # it needs starlette
     except ModuleNotFoundError as error:
-        raise InvalidOption("http", http, 'the extra to be installed: pip install "aiojobs_lite[http]"') from error
+        raise missing_extra("http", http, "http") from error
     return app_of(runner, http, settings)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.checks import check_text
+from aiojobs_lite.handlers.checks import check_text, missing_extra
 from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.web.auth import Auth
@@ -49,5 +49,5 @@ def jobs_dashboard(
     try:
         from aiojobs_lite.web.app import dashboard_of  # noqa: PLC0415  # it needs starlette and jinja2
     except ModuleNotFoundError as error:
-        raise InvalidOption("web", error.name, 'the extra to be installed: pip install "aiojobs_lite[web]"') from error
+        raise missing_extra("web", error.name, "web") from error
     return dashboard_of(runner, auth, title, redact)
