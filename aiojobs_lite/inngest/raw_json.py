@@ -56,13 +56,13 @@ class JsonPart(NamedTuple):
     text: str
 
 
-def load_value(text: str) -> Any:
+def load_value(text: str, deepest: int = DEEPEST_JSON) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is none, or as of `check_depth`.
     """
-    check_depth(text)
+    check_depth(text, deepest)
     return _DECODER.decode(text)
 
 

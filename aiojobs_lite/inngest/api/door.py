@@ -57,9 +57,7 @@ def decoded(body: bytes) -> Any:
         ApiError: 400, if it is none.
     """
     try:
-        text = raw_json.whole(body.decode())
-        raw_json.check_depth(text, _DEEPEST_BODY)
-        return raw_json.load_value(text)
+        return raw_json.load_value(raw_json.whole(body.decode()), _DEEPEST_BODY)
     except ValueError as error:
         raise ApiError(400, f"the body is no JSON: {shorten(str(error), LONGEST_PROBLEM_SHOWN_CHARS)}") from None
 

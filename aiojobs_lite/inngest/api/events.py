@@ -44,7 +44,7 @@ async def take_events(hub: Hub, request: Request) -> Response:
     for place, one in enumerate(found, 1):
         try:
             events.append(to_stored(one, default_id=seed and seeded_id(seed, place)))
-        except (AiojobsError, ValueError) as error:
+        except AiojobsError as error:
             problem = str(error)
             break
     try:
