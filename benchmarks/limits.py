@@ -16,7 +16,7 @@ from benchmarks.service import SHAPES as JOB_SHAPES
 from benchmarks.workloads import deliveries, inngest
 from benchmarks.workloads.figures import SHAPES, WITH, WITHOUT
 from benchmarks.workloads.functions import ASLEEP, COHORT
-from benchmarks.workloads.open_page import PAGES, PLACES, RATE
+from benchmarks.workloads.open_page import CORE, PAGES, PLACES, RATE
 from benchmarks.workloads.pages import SLOWEST
 
 
@@ -264,6 +264,9 @@ def _dashboard(found: Results) -> list[Limit]:
         for page in PAGES:
             lost = found.median(f"{RATE} {page}, {place}")
             lines.append(Limit(f"open {page} {place}, % of the rate", lost, most=2))
+    for page in PAGES:
+        taken = found.median(f"{CORE} {page}, {PLACES[0]}")
+        lines.append(Limit(f"open {page} {PLACES[0]}, CPU, % of a core", taken, most=2))
     return lines
 
 

@@ -66,8 +66,8 @@ def pages(plan: Plan) -> Iterator[Figure]:
 def asked(path: Path) -> dict[str, tuple[float, ...]]:
     """Milliseconds of each answer of each page of a file."""
     took: dict[str, list[float]] = {page: [] for page in paths()}
-    with served(APP, {**os.environ, "AIOJOBS_LITE_DATABASE": str(path)}) as address:
-        connection = HTTPConnection(urlsplit(address).netloc)
+    with served(APP, {**os.environ, "AIOJOBS_LITE_DATABASE": str(path)}) as server:
+        connection = HTTPConnection(urlsplit(server.address).netloc)
         for _ in range(ASKED_TIMES):
             for page, values in took.items():
                 began = time.perf_counter()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.harness import Figure, Plan, new_path
 
@@ -35,10 +35,10 @@ def _measured(plan: Plan, workload: str, *, freeze: bool) -> Iterator[Figure]:
     """The endpoints take turns on one server."""
     rates: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
     tails: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
-    with new_path() as path, served(_APP, _environment(path, freeze=freeze)) as address:
+    with new_path() as path, served(_APP, _environment(path, freeze=freeze)) as server:
         for _ in range(plan.rounds):
             for name in ENDPOINTS:
-                rate, tail = _asked(f"{address}/{name}", max(1, round(SECONDS * min(1.0, plan.scale))))
+                rate, tail = _asked(f"{server.address}/{name}", max(1, round(SECONDS * min(1.0, plan.scale))))
                 rates[name].append(rate)
                 tails[name].append(tail)
     for name in ENDPOINTS:
@@ -50,16 +50,33 @@ def _environment(path: Path, *, freeze: bool) -> dict[str, str]:
     return {**os.environ, "AIOJOBS_LITE_DATABASE": str(path), "FREEZE": "1" if freeze else ""}
 
 
+class Server(NamedTuple):
+    """An application under uvicorn, in a process of its own.
+
+    Attributes:
+        address: Where it answers.
+        pid: Its process.
+    """
+
+    address: str
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of CPU that its threads have used."""
+        used = [one.read_text(encoding="ascii") for one in Path(f"/proc/{self.pid}/task").glob("*/schedstat")]
+        return sum(int(times.split()[0]) for times in used) / 1e9
+
+
 @contextmanager
-def served(app: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of an application under uvicorn, in a process of its own."""
+def served(app: str, environment: Mapping[str, str]) -> Iterator[Server]:
+    """Serves an application."""
     command = [sys.executable, "-m", "uvicorn", app, "--port", "0", "--no-access-log"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**environment}) as server:
         try:
             assert server.stderr is not None
             for line in server.stderr:
                 if found := re.search(r"running on (http://\S+)", line):
-                    yield found[1]
+                    yield Server(found[1], server.pid)
                     break
         finally:
             server.send_signal(signal.SIGTERM)
