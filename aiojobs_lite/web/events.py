@@ -39,7 +39,7 @@ async def show_event(site: Site, asked: Asked) -> Response:
     event, started = await site.runner.events.get(number), await site.runner.events.started(number)
     return await site.show(
         asked, "event.html", event=event, started=started, types=sorted(set(started.values())),
-        data=shown_as("event", site, event.name, json.loads(event.data_json), "Data"),
+        data=shown_as("event", site, event.name, event.data_json, "Data"),
         notice=await notice_of(site, asked),
     )  # fmt: skip
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from starlette.responses import Response
 
 from aiojobs_lite.model.job import Attempt, Job
+from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.runner.editing import JobEdit
 from aiojobs_lite.runner.steps import JobStep
 from aiojobs_lite.web import shown
@@ -43,7 +46,7 @@ async def show_job(site: Site, asked: Asked) -> Response:
     jobs, now = site.runner.jobs, shown.now_utc()
     job = await jobs.get(job_id)
     steps, log = await jobs.steps(job_id), await jobs.log(job_id)
-    payload = shown_as("payload", site, job.type, job.payload)
+    payload = shown_as("payload", site, job.type, arguments_of(job.payload_json))
     return await site.show(
         asked, "job.html", job=job, state_name=line_state(job, now), explanation=await jobs.explain(job_id),
         bars=timeline_of(job, steps, now), steps=[_step_of(site, step) for step in steps[:_STEPS]],
@@ -56,21 +59,21 @@ async def show_job(site: Site, asked: Asked) -> Response:
     )  # fmt: skip
 
 
-def shown_as(what: str, site: Site, name: str, value: Any, title: str | None = None) -> Shown:
-    """A value as JSON, after the hook that redacts."""
-    redacted = site.redacted(what, name, value)
-    return Shown(title or what.capitalize(), shown.cut(shown.pretty(redacted)), redacted != value)
+def shown_as(what: str, site: Site, name: str, stored: str, title: str | None = None) -> Shown:
+    """A value that is stored as JSON, after the hook that redacts."""
+    hook = None if site.redact is None else partial(site.redacted, what, name)
+    return Shown(title or what.capitalize(), *shown.json_text(stored, hook))
 
 
 def _values(site: Site, job: Job) -> list[Shown]:
-    values = [shown_as("result", site, job.type, job.result)] if job.result_json is not None else []
-    return [*values, *([shown_as("metadata", site, job.type, job.metadata)] if job.metadata_json else [])]
+    stored = (("result", job.result_json), ("metadata", job.metadata_json or None))
+    return [shown_as(what, site, job.type, value) for what, value in stored if value is not None]
 
 
 def _edits(site: Site, job: Job, edits: Sequence[JobEdit]) -> list[Shown]:
     """What the job had before each of its edits, the latest first."""
     return [
-        shown_as("payload", site, job.type, dict(edit.payload), f"Payload before {shown.at_utc(edit.at)}")
+        shown_as("payload", site, job.type, json.dumps(dict(edit.payload)), f"Payload before {shown.at_utc(edit.at)}")
         for edit in reversed(edits)
     ]
 
@@ -88,7 +91,7 @@ def _step_of(site: Site, step: JobStep) -> dict[str, Any]:
 def _answered(attempt: Attempt) -> dict[str, Any]:
     """An attempt, with what an endpoint answered it if it was a delivery."""
     details = attempt.details
-    return {"attempt": attempt, "details": None if details is None else shown.cut(shown.pretty(details))}
+    return {"attempt": attempt, "details": None if details is None else shown.json_text(json.dumps(details))[0]}
 
 
 def _facts(job: Job) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ from aiojobs_lite.text import escape
 
 LONGEST_SHOWN_CHARS: Final = 50_000
 """Of a payload, a result or a traceback on a page; the rest of a longer one is left out, which the page says."""
+
+LONGEST_READ_CHARS: Final = 500_000
+"""Of JSON that is read to be shown over several lines."""
 
 LONGEST_LINE_CHARS: Final = 160
 """Of a value in a table."""
@@ -46,15 +50,43 @@ def cut(value: str) -> str:
     """A long text up to what a page shows of it."""
     if len(value) <= LONGEST_SHOWN_CHARS:
         return value
-    return f"{value[:LONGEST_SHOWN_CHARS]}\n… and {len(value) - LONGEST_SHOWN_CHARS:,} more characters"
+    return f"{value[:LONGEST_SHOWN_CHARS]}{_and_more(len(value) - LONGEST_SHOWN_CHARS)}"
 
 
 def pretty(value: object) -> str:
     """A JSON value over several lines; what does not print is written as JSON escapes it, so that it can be edited."""
-    shown = json.dumps(value, ensure_ascii=False, indent=2)
+    return _printable(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def json_text(stored: str, redact: Callable[[Any], Any] | None = None) -> tuple[str, bool]:
+    """JSON as a page shows it: over several lines if it is not long, cut off if it is too long, and whether it was
+    redacted. What is long is not read, unless there is a hook: a page is made on the event loop of an application.
+
+    Args:
+        stored: The JSON.
+        redact: Gives the value that is to be shown.
+    """
+    is_long, is_redacted = len(stored) > LONGEST_READ_CHARS, False
+    if redact is not None or not is_long:
+        value = json.loads(stored)
+        visible = value if redact is None else redact(value)
+        is_redacted = visible != value
+        stored = json.dumps(visible, ensure_ascii=False, indent=None if is_long else 2)
+    more = len(stored) - LONGEST_SHOWN_CHARS
+    if more <= 0:
+        return _printable(stored), is_redacted
+    shown = _printable(stored[:LONGEST_SHOWN_CHARS])[:LONGEST_SHOWN_CHARS]
+    return f"{shown}{_and_more(more)}", is_redacted
+
+
+def _printable(shown: str) -> str:
     if shown.replace("\n", "").isprintable():
         return shown
     return "".join([char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in shown])
+
+
+def _and_more(number: int) -> str:
+    return f"\n… and {number:,} more characters"
 
 
 def compact(value: object) -> str:
@@ -119,7 +151,7 @@ def an_hour_before(at: datetime) -> datetime:
 
 
 FILTERS: Final[dict[str, Any]] = {
-    "line": line, "cut": cut, "pretty": pretty, "compact": compact, "took": took, "at_utc": at_utc, "number": number,
+    "line": line, "cut": cut, "compact": compact, "took": took, "at_utc": at_utc, "number": number,
     "rate": rate, "verbatim": verbatim,
 }  # fmt: skip
 """Of the templates, by name."""

@@ -38,6 +38,37 @@ def test_a_value_in_a_table_is_one_line(value: str) -> None:
     assert shown.line("short") == escape("short")
 
 
+@given(any_text())
+def test_stored_json_is_shown_so_that_it_reads_back(value: str) -> None:
+    stored = json.dumps({"a": [value]})
+    text, is_redacted = shown.json_text(stored)
+    assert (json.loads(text), is_redacted) == (json.loads(stored), False)
+    assert all(is_one_printed_line(line) for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("unit", ["x", "\u202e", "\x00", "\n"])
+def test_long_json_is_cut_off_and_not_read_unless_it_is_to_be_redacted(
+    unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = json.dumps([unit * shown.LONGEST_READ_CHARS])
+    hidden, is_redacted = shown.json_text(stored, lambda value: [f"{len(value[0])} hidden"])
+    assert (json.loads(hidden), is_redacted) == ([f"{shown.LONGEST_READ_CHARS} hidden"], True)
+    kept, is_redacted = shown.json_text(stored, lambda value: value)
+    assert (kept[:2], is_redacted, kept.endswith(" more characters")) == ('["', False, True)
+    assert len(kept) < shown.LONGEST_SHOWN_CHARS + 50
+    monkeypatch.setattr(json, "loads", lambda _: pytest.fail("it was read"))
+    text, _ = shown.json_text(stored)
+    more = len(stored) - shown.LONGEST_SHOWN_CHARS
+    assert text == f"{stored[: shown.LONGEST_SHOWN_CHARS]}\n… and {more:,} more characters"
+
+
+def test_json_that_is_not_long_stands_on_several_lines_up_to_what_is_shown() -> None:
+    assert shown.json_text('{"a":[1,"\u202e"]}') == ('{\n  "a": [\n    1,\n    "\\u202e"\n  ]\n}', False)
+    text, _ = shown.json_text(json.dumps([1] * 40_000))
+    assert text.startswith("[\n  1,\n  1,")
+    assert text.endswith("more characters")
+
+
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     assert shown.cut("x" * 50_003) == "x" * 50_000 + "\n… and 3 more characters"
     assert shown.cut("x" * 50_000) == "x" * 50_000
