@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from tests.helpers.databases import sound  # noqa: E402
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ENDED = count(1)  # tests of this process
+TESTS_TO_A_FREEZE = 250
 ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event loop, which then ends its processes
 
 
@@ -77,6 +80,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()  # to walk through all that was collected, again and again, takes its time
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logfinish() -> None:
+    """What outlives tests is left out of the walks of the collector: modules that they import, and what these keep."""
+    if next(ENDED) % TESTS_TO_A_FREEZE == 0:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)
