@@ -27,8 +27,8 @@ STEPS: Final = 3
 CALLS: Final = STEPS + 1
 """Of a function: each has an answer with a step, the last one the result."""
 
+FUNCTION: Final = "bench-three"
 EVENT: Final = "bench/asked"
-_FUNCTION: Final = "bench-three"
 _HASHES: Final = tuple(hashlib.sha1(f"step-{number}".encode()).hexdigest() for number in range(STEPS))
 _BODIES_PATH: Final = b"GET /bodies"
 
@@ -40,11 +40,23 @@ _MODULES: Final[dict[App, str]] = {"sdk": "benchmarks.sdk_app", "instant": __nam
 # The app that answers at once.
 
 
+def sdk_answer(status: str, body: str, more: str = "") -> bytes:
+    """An answer of an SDK, with more headers."""
+    text = body.encode()
+    of_sdk = "x-inngest-sdk: inngest-py:v0.5.19\r\nx-inngest-req-version: 2\r\ncontent-type: application/json"
+    return f"HTTP/1.1 {status}\r\n{of_sdk}\r\n{more}content-length: {len(text)}\r\n\r\n".encode() + text
+
+
+def registration(app: str, name: str, function: str, event: str, retries: int = 4) -> bytes:
+    """The body by which an app registers its one function."""
+    runtime = {"type": "http", "url": f"{app}/api?fnId={function}&stepId=step"}
+    step = {"id": "step", "name": "step", "runtime": runtime, "retries": {"attempts": retries}}
+    one = {"id": function, "name": function, "triggers": [{"event": event}], "steps": {"step": step}}
+    return json.dumps({"url": app, "appName": name, "sdk": "py:v0.5.19", "functions": [one]}).encode()
+
+
 def _answer(status: str, body: object) -> bytes:
-    text = json.dumps(body).encode()
-    of_sdk = "x-inngest-sdk: inngest-py:v0.5.19\r\nx-inngest-req-version: 2"
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{of_sdk}\r\ncontent-length: {len(text)}\r\n\r\n"
-    return head.encode() + text
+    return sdk_answer(status, json.dumps(body))
 
 
 _STEPS: Final = [
@@ -125,7 +137,7 @@ async def bare(app: str, calls: list[bytes], functions: int) -> Run:
     """The same calls of aiohttp alone, by `AT_ONCE` tasks, with its own defaults: the calls of a function in order."""
     import aiohttp  # noqa: PLC0415  # of the extra
 
-    left, url, found = iter(range(functions)), f"{app}/api?fnId={_FUNCTION}&stepId=step", list[Run]()
+    left, url, found = iter(range(functions)), f"{app}/api?fnId={FUNCTION}&stepId=step", list[Run]()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
 
@@ -147,24 +159,19 @@ async def run(path: Path, durability: Durability, app: str, functions: int) -> R
     server = inngest_app(runner, mode="dev")
     async with runner:
         await _register(server, app)
-        await runner.types.pause(_FUNCTION)
+        await runner.types.pause(FUNCTION)
         await runner.events.send_many([EventToSend(EVENT, {"n": n}) for n in range(functions)])
         await runner.run_until_idle()
         with measured(functions * CALLS, found):
-            await runner.types.resume(_FUNCTION)
+            await runner.types.resume(FUNCTION)
             await runner.run_until_idle()
-        assert runner.stats().by_type[_FUNCTION].completed == functions
+        assert runner.stats().by_type[FUNCTION].completed == functions
     return found[0]
 
 
 async def _register(server: Any, app: str) -> None:
     """Registers the function, as an SDK does."""
-    runtime = {"type": "http", "url": f"{app}/api?fnId={_FUNCTION}&stepId=step"}
-    function = {
-        "id": _FUNCTION, "name": "three", "triggers": [{"event": EVENT}],
-        "steps": {"step": {"id": "step", "name": "step", "runtime": runtime}},
-    }  # fmt: skip
-    body = json.dumps({"url": app, "appName": "bench", "sdk": "py:v0.5.19", "functions": [function]}).encode()
+    body = registration(app, "bench", FUNCTION, EVENT)
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
         "path": "/fn/register", "raw_path": b"/fn/register", "query_string": b"", "root_path": "", "headers": [],

@@ -10,10 +10,11 @@ from typing import Final
 from benchmarks.deliveries import HANGING
 from benchmarks.functions import KINDS
 from benchmarks.harness import BARE, DURABILITIES, OURS, Figure
+from benchmarks.hostile.app import ATTACKS, GREEDY
 from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.roster import FUNCTIONS_ROSTER, ROSTER, beside
 from benchmarks.service import SHAPES as JOB_SHAPES
-from benchmarks.workloads import deliveries, inngest
+from benchmarks.workloads import deliveries, hostile, inngest
 from benchmarks.workloads.figures import SHAPES, WITH, WITHOUT
 from benchmarks.workloads.functions import ASLEEP, COHORT
 from benchmarks.workloads.open_page import CORE, PAGES, PLACES, RATE
@@ -95,6 +96,7 @@ def limits(found: Results) -> list[Limit]:
         *_keys(found),
         *_deliveries(found),
         *_inngest(found),
+        *_hostile(found),
         *_figures(found),
         *_functions(found),
         *_functions_asleep(found),
@@ -170,6 +172,19 @@ def _inngest(found: Results) -> list[Limit]:
         bare = found.median(name, durability, who=deliveries.BARE_AIOHTTP)
         calls = found.median(name, durability) / bare
         lines.append(Limit(f"calls of {name}, {durability}, of bare aiohttp", calls, 0.5))
+    return lines
+
+
+def _hostile(found: Results) -> list[Limit]:
+    """No attack slows a good app: what it does at most, and what it does of a steady stream. Of an app that has very
+    many runs, and answers as it should, the stream counts alone: both share the processor.
+    """
+    lines = []
+    for attack in ATTACKS:
+        stream = found.median(f"{hostile.STREAM} {attack}")
+        lines.append(Limit(f"beside {attack}: a steady stream of runs, of those due", stream, 0.9))
+        if attack not in GREEDY:
+            lines.append(Limit(f"beside {attack}: runs/s, of alone", found.median(f"{hostile.RATE} {attack}"), 0.9))
     return lines
 
 

@@ -18,6 +18,10 @@ _ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 _DECLARE: Final = "Send JSON values (dicts with text as keys, lists, text, numbers), or a model that declares the type"
 
 
+class JsonObject(dict[str, Any]):
+    """Data that were read from JSON: they arrive as they are."""
+
+
 def dump_data(name: str, data: Any, largest: int = LARGEST_PAYLOAD_BYTES) -> str:
     """The data of an event, as a JSON object. Models and dataclasses say themselves how they are written.
 
@@ -47,12 +51,12 @@ def dump_data(name: str, data: Any, largest: int = LARGEST_PAYLOAD_BYTES) -> str
     lost = find_lost(_ANYTHING, value, stored)
     if lost is not None:
         raise InvalidEvent(name, f"data.{lost[0]} {lost[1]}. Leave it out, or send None or text in its place")
-    changed = None if _is_declared(value) else find_changed(value, from_json(encoded))
+    changed = None if _arrives(value) else find_changed(value, from_json(encoded))
     if changed is not None:
         raise InvalidEvent(name, f"data.{changed[0]}: {changed[1]}. {_DECLARE}")
     return stored
 
 
-def _is_declared(value: object) -> bool:
+def _arrives(value: object) -> bool:
     """Whether its class says what it has in it, and how that is written."""
-    return isinstance(value, BaseModel) or dataclasses.is_dataclass(value)
+    return isinstance(value, JsonObject | BaseModel) or dataclasses.is_dataclass(value)

@@ -27,6 +27,7 @@ _MOST_EXPECTED: Final = 3  # types that an error names
 _MANY_DIGITS: Final = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TOO_MANY: Final = 10**MOST_DIGITS
+_BLOCK: Final = MOST_DIGITS // 2  # a longer number has all of such a part in it
 _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 
 
@@ -155,7 +156,8 @@ def find_lost(adapter: TypeAdapter[Any], value: object, stored: str) -> tuple[st
 
 def has_huge_number(encoded: bytes) -> bool:
     """Whether JSON has a number of more digits than Python reads; text of so many digits is none."""
-    if len(encoded) <= MOST_DIGITS or not _MANY_DIGITS.search(encoded):
+    blocks = range(0, len(encoded), _BLOCK) if len(encoded) > MOST_DIGITS else ()
+    if not any(encoded[at : at + _BLOCK].isdigit() for at in blocks) or not _MANY_DIGITS.search(encoded):
         return False
     try:
         from_json(encoded)

@@ -9,10 +9,10 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache, partial
 from ssl import SSLContext
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from aiojobs_lite.handlers.checks import missing_extra
 from aiojobs_lite.http.addresses import is_public
@@ -59,6 +59,16 @@ class NoAnswer(Exception):
     """A request brought no answer; its text says why."""
 
 
+class Pacing(Protocol):
+    """Says how fast large answers are received."""
+
+    def receiving(self) -> AbstractAsyncContextManager[None]:
+        """Within it what an answer has beyond `LARGEST_ANSWER_BYTES` is received."""
+
+    async def received(self, size: int) -> None:
+        """So many bytes of it came; returns when the next ones may come."""
+
+
 class HttpRequest(NamedTuple):
     """One request.
 
@@ -69,6 +79,7 @@ class HttpRequest(NamedTuple):
         body: Its body.
         timeout: Seconds that it may take, from the name of the host to the end of the answer.
         largest_answer: How many bytes of the body of its answer are read.
+        pacing: Says how fast a large one is received; None: as fast as it comes.
     """
 
     method: str
@@ -77,6 +88,7 @@ class HttpRequest(NamedTuple):
     body: bytes
     timeout: float
     largest_answer: int = LARGEST_ANSWER_BYTES
+    pacing: Pacing | None = None
 
 
 class HttpAnswer(NamedTuple):
@@ -138,7 +150,7 @@ class HttpSession:
         try:
             try:
                 answer = await self._request(sent)
-                body, is_cut = await _read(answer, sent.largest_answer)
+                body, is_cut = await _read(answer, sent)
             finally:
                 is_late = self._deadlines.end(task, sent.timeout, cancelling)
         except asyncio.CancelledError:
@@ -228,17 +240,16 @@ def _sendable(body: bytes) -> Any:
     return (io.BytesIO(body) if len(body) > _SENT_AT_ONCE_BYTES else body) or None
 
 
-async def _read(answer: Any, largest: int) -> tuple[bytes, bool]:
+async def _read(answer: Any, sent: HttpRequest) -> tuple[bytes, bool]:
     """The begin of a body, and whether there is more. What is not read makes the connection useless: it is closed."""
-    content = answer.content
+    content, largest, pacing = answer.content, sent.largest_answer, sent.pacing
     try:
         body = await content.readany()
         if not content.at_eof():  # nearly always all of it came at once
-            chunks, size = [body], len(body)
-            while size <= largest and (chunk := await content.readany()):
-                chunks.append(chunk)
-                size += len(chunk)
-            body = b"".join(chunks)
+            body = await _received(content, body, largest if pacing is None else LARGEST_ANSWER_BYTES)
+            if pacing is not None and not content.at_eof():
+                async with pacing.receiving():
+                    body = await _received(content, body, largest, pacing)
     except BaseException:
         answer.close()
         raise
@@ -246,6 +257,17 @@ async def _read(answer: Any, largest: int) -> tuple[bytes, bool]:
         return body, False
     answer.close()  # also one that is no HTTP any more: its status is 101
     return body[:largest], len(body) > largest
+
+
+async def _received(content: Any, body: bytes, largest: int, pacing: Pacing | None = None) -> bytes:
+    """What there is of a body, until it has more bytes than `largest`."""
+    chunks, size = [body], len(body)
+    while size <= largest and (chunk := await content.readany()):
+        chunks.append(chunk)
+        size += len(chunk)
+        if pacing is not None:
+            await pacing.received(len(chunk))
+    return b"".join(chunks)
 
 
 def _kept(raw: Sequence[tuple[bytes, bytes]]) -> tuple[AnswerHeaders, bool]:

@@ -49,7 +49,7 @@ from aiojobs_lite.inngest.operations import (
     operations_of,
     requested,
 )
-from aiojobs_lite.inngest.pace import Pace
+from aiojobs_lite.inngest.pace import FAILED_CALL_S, Pace
 from aiojobs_lite.inngest.run_errors import AskStore, errors_of_children
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import StepRow
@@ -64,6 +64,7 @@ LARGEST_APP_ANSWER_BYTES: Final = LARGEST_CALL_BYTES + 256 * 1024
 _CALLED_EACH: Final = 1  # the version in which a call comes whenever a step of several has ended
 _CLOCK: Final = SystemClock()  # signatures, and dates in answers, are of the real time of the app
 _NO_ANSWER: Final = "AppUnreachable"
+_RAISED: Final = "StepError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class DriverSettings:
         helpers: Carry out what the driver does not by itself.
         now: Gives the present instant, in microseconds.
         ask: Asks the store for runs.
-        pace: How fast answers of the app are read.
+        pace: How fast the app is called, and its answers are read.
         timeout: Seconds that an app may take to answer.
         verifies: Whether answers have to be signed.
         save: Stores notes of a run that its end came with.
@@ -137,14 +138,20 @@ class HttpDriver:
 
     async def _answer(self, made: AppCall) -> NextOperations | Returned | Failed:
         settings = self._settings
-        request = HttpRequest("POST", made.url, made.headers, made.body, settings.timeout, LARGEST_APP_ANSWER_BYTES)
+        request = HttpRequest(
+            "POST", made.url, made.headers, made.body, settings.timeout, LARGEST_APP_ANSWER_BYTES, settings.pace
+        )
         await settings.pace.rest()
         try:
             came = await self._session.ask(request)
         except NoAnswer as error:
+            settings.pace.charge(FAILED_CALL_S)
             return Failed(failure_of(_NO_ANSWER, str(error)), Verdict(Wish.AGAIN))
         async with settings.pace.reading(len(came.body)):
-            return self._read(came)
+            answer = self._read(came)
+        if _has_failed(answer):
+            settings.pace.charge(FAILED_CALL_S)
+        return answer
 
     def _read(self, came: HttpAnswer) -> NextOperations | Returned | Failed:
         settings = self._settings
@@ -194,6 +201,13 @@ class HttpDriver:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(requested(one, answering, helpers)) for one in found if one.op in GATEWAYS]
         return made + [task.result() for task in tasks]
+
+
+def _has_failed(answer: NextOperations | Returned | Failed) -> bool:
+    """Whether nothing came of a call, but that it is perhaps made again."""
+    if isinstance(answer, NextOperations):
+        return any(one.op == _RAISED for one in answer.found)
+    return isinstance(answer, Failed)
 
 
 def _failed(name: str, message: str) -> RunRaised:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aiojobs_lite.errors import InvalidEvent
 from aiojobs_lite.handlers.event import LONGEST_EVENT_NAME_CHARS
+from aiojobs_lite.handlers.event_data import JsonObject
 from aiojobs_lite.inngest import raw_json
 from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.text import shorten
@@ -60,7 +61,7 @@ def to_stored(event: object, *, default_id: str | None = None, is_own: bool = Fa
     for field, kind in _KINDS.items():
         if not isinstance(event.get(field), kind | None):
             raise InvalidEvent(name, _WRONG[field])
-    data = dict(event.get("data") or {})
+    data = JsonObject(event.get("data") or {})
     besides = {field: event[field] for field in ("user", "v") if event.get(field)}
     besides |= _instant(name, event.get("ts")) | _sessions(name, event.get("meta") or {})
     own = data.pop(_BESIDES, None)

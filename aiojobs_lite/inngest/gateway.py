@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.urls import check_url, host_of
-from aiojobs_lite.http.session import HttpRequest, NoAnswer
+from aiojobs_lite.http.session import HttpAnswer, HttpRequest, NoAnswer
 from aiojobs_lite.inngest import raw_json
 from aiojobs_lite.inngest.answers import SdkOperation
 from aiojobs_lite.inngest.call import CallSession
 from aiojobs_lite.inngest.operations import GatewayFailed
+from aiojobs_lite.inngest.pace import Pace
 from aiojobs_lite.sizes import LARGEST_HEADERS_BYTES, MOST_HEADERS
 
 LARGEST_GATEWAY_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -34,21 +35,28 @@ class HostGateway:
         session: Sends them; it says which addresses are dialled.
         hosts: The hosts, in small letters; with a port, such as `localhost:8080`, only that.
         timeout: Seconds that a request may take.
+        pace: How fast the requests of the app are made, and their answers are read.
     """
 
-    def __init__(self, session: CallSession, hosts: Collection[str], timeout: float) -> None:
+    def __init__(self, session: CallSession, hosts: Collection[str], timeout: float, pace: Pace) -> None:
         self._session = session
         self._hosts = frozenset(hosts)
         self._timeout = timeout
+        self._pace = pace
 
     async def request(self, operation: SdkOperation) -> str:
         """See `Gateway`."""
         is_ai = operation.op == _AI
-        sent = self._made(operation.opts, is_ai=is_ai)
         try:
-            came = await self._session.ask(sent)
+            async with self._pace.requesting():
+                sent = self._made(operation.opts, is_ai=is_ai)
+                came = await self._session.ask(sent)
+                async with self._pace.reading(len(came.body)):
+                    return self._read(sent, came, is_ai=is_ai)
         except NoAnswer as error:
             raise _failed(str(error), "", is_ai=is_ai) from error
+
+    def _read(self, sent: HttpRequest, came: HttpAnswer, *, is_ai: bool) -> str:
         if came.is_body_cut or came.are_headers_cut:
             problem = f"the answer has more than {LARGEST_GATEWAY_ANSWER_BYTES:,} bytes, or too many headers"
             raise _failed(problem, "", is_ai=is_ai)
@@ -76,7 +84,7 @@ class HostGateway:
         if is_ai:
             headers = _with_key(headers, opts.get("auth_key"), opts.get("format"))
         body = _body(opts.get("body"))
-        return HttpRequest(method, url, headers, body, self._timeout, LARGEST_GATEWAY_ANSWER_BYTES)
+        return HttpRequest(method, url, headers, body, self._timeout, LARGEST_GATEWAY_ANSWER_BYTES, self._pace)
 
     def _check_host(self, url: str) -> None:
         place = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)[0]

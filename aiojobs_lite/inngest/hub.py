@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
@@ -26,6 +27,7 @@ _FIRST_WAIT_S: Final = 0.1  # then twice as long each time
 _PATIENCE_S: Final = 3.0
 _REGISTER_TIMEOUT_S: Final = 10.0
 _SHOWN_CHARS: Final = 200
+_TIMES: Final = 9.0
 _NOTHING_CAME: Final = (
     "it answered {}, and no registration came: its SDK calls /fn/register at the root of INNGEST_DEV or"
     " INNGEST_BASE_URL, whatever path that has"
@@ -44,6 +46,7 @@ class Hub:
         runner: As given.
         settings: As given.
         apps: What is registered; it is set when the application is made.
+        refusals: How fast requests are answered that are refused, or change nothing.
     """
 
     apps: Apps
@@ -53,6 +56,9 @@ class Hub:
         self.settings = settings
         self._session: HttpSession | None = None
         self._paces: dict[str, Pace] = {}  # by app
+        self._answers = 0  # of apps, so far
+        self.refusals = Pace()
+        self._crowd = asyncio.Lock()
 
     @property
     def session(self) -> HttpSession:
@@ -78,8 +84,8 @@ class Hub:
         return found
 
     def pace_of(self, app: str) -> Pace:
-        """How fast the answers of an app are read."""
-        return self._paces.setdefault(app, Pace())
+        """How fast an app is called, and its answers are read."""
+        return self._paces.setdefault(app, Pace(self.settings.app_concurrency))
 
     def now(self) -> int:
         """The present instant, in microseconds."""
@@ -87,7 +93,27 @@ class Hub:
 
     async def ask(self, sent: HttpRequest) -> HttpAnswer:
         """Sends a request of a driver; see `HttpSession`."""
-        return await self.session.ask(sent)
+        try:
+            return await self.session.ask(sent)
+        finally:
+            self._answers += 1
+
+    async def in_no_hurry(self, work: Callable[[], Awaitable[A]]) -> A:
+        """Does what is large and in no hurry, one after another, and then lets calls of apps go on: for nine times as
+        long as it took, and less if none of them comes to its answer meanwhile.
+        """
+        async with self._crowd:
+            begun = time.monotonic()
+            try:
+                return await work()
+            finally:
+                await self._give_way(time.monotonic() - begun)
+
+    async def _give_way(self, took: float) -> None:
+        until, before = time.monotonic() + _TIMES * took, -1
+        while time.monotonic() < until and self._answers != before:
+            before = self._answers
+            await asyncio.sleep(took)
 
     async def ask_store(self, query: Query[A]) -> A:
         """Asks the store of the runner."""

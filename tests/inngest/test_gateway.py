@@ -13,6 +13,7 @@ from aiojobs_lite.http.session import HttpSession, open_session
 from aiojobs_lite.inngest.answers import SdkOperation
 from aiojobs_lite.inngest.gateway import LARGEST_GATEWAY_ANSWER_BYTES, HostGateway
 from aiojobs_lite.inngest.operations import GatewayFailed
+from aiojobs_lite.inngest.pace import Pace
 from tests.helpers.endpoints import Received, endpoint, reply
 from tests.helpers.inngest import hashed
 
@@ -27,7 +28,7 @@ async def session() -> AsyncIterator[HttpSession]:
 
 async def asked(session: HttpSession, op: str = "Gateway", *, hosts: Any = ("127.0.0.1",), timeout: float = 10,
                 **opts: Any) -> Any:  # fmt: skip
-    gateway = HostGateway(session, hosts, timeout)
+    gateway = HostGateway(session, hosts, timeout, Pace())
     return json.loads(await gateway.request(SdkOperation(op, hashed("a"), opts=opts)))
 
 

@@ -6,6 +6,7 @@ There are more runs of the hostile app than slots of the runner. A row is what i
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ import pytest
 from aiojobs_lite import Backoff, JobRunner
 from aiojobs_lite.inngest import inngest_app
 from tests.helpers.endpoints import Received, endpoint, reply
-from tests.helpers.inngest import sdk, sdk_headers
+from tests.helpers.inngest import operation, sdk, sdk_headers
 from tests.helpers.pauses import pause
 from tests.helpers.waiting import until
 
@@ -69,6 +70,12 @@ ATTACKS: Final[dict[str, Callable[[Writer], Awaitable[None]]]] = {
     "a reset": reset,
     "a redirect": written(reply(302, b"", Location="http://169.254.169.254/")),
     "5 MB": written(sdk(200, "1" * 5_000_000)),
+    "failures at once": written(sdk(500, '{"message":"no"}', retry_after="1")),
+    "steps that fail at once": written(sdk(206, [operation("StepError", "a", error={})], retry_after="1")),
+    "a bomb of gzip": written(reply(200, gzip.compress(b"0" * 50_000_000), **sdk_headers(Content_Encoding="gzip"))),
+    "4 MB of quotes": written(sdk(200, f'{"[" * 151}"' + '\\"' * 2_000_000)),
+    "results of 1 MB": written(sdk(200, f'"{"x" * 1_000_000}"')),
+    "900 steps": written(sdk(206, [operation("StepRun", f"step {n}", data="x" * 900) for n in range(900)])),
     "300,000 lists": written(sdk(200, f"[{'[],' * 300_000}[]]")),
     "10,000 operations": written(sdk(206, f"[{','.join(['{}'] * 10_000)}]")),
 }

@@ -15,20 +15,12 @@ from starlette.routing import Router
 
 from aiojobs_lite.durable.checkpoint import RunFence
 from aiojobs_lite.durable.operations import StepRan
-from aiojobs_lite.errors import (
-    AiojobsError,
-    EventNotFound,
-    JobNotFound,
-    PayloadTooLarge,
-    QueueFull,
-    RunnerError,
-    StoreUnavailable,
-)
+from aiojobs_lite.errors import AiojobsError
 from aiojobs_lite.handlers.group import Jobs
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.inngest.api.cancellations import CANCELLATION_ROUTES
 from aiojobs_lite.inngest.api.checkpoints import CHECKPOINT_ROUTES
-from aiojobs_lite.inngest.api.door import InngestRoute, check_signing_key, respond
+from aiojobs_lite.inngest.api.door import InngestRoute, check_signing_key, respond, status_of
 from aiojobs_lite.inngest.api.events import SENDING_ROUTES
 from aiojobs_lite.inngest.api.invoke import INVOKE_ROUTES
 from aiojobs_lite.inngest.api.register import REGISTER_ROUTES
@@ -60,11 +52,7 @@ ROUTES: Final[tuple[InngestRoute, ...]] = (
 )  # fmt: skip
 """Of all endpoints."""
 
-_STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
-    (JobNotFound, 404), (EventNotFound, 404), (PayloadTooLarge, 413), (QueueFull, 429),
-    (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
-)  # fmt: skip
-"""What the errors of the library are answered; the first class that fits counts."""
+_LEAST_REFUSED: Final = 400
 
 
 def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
@@ -83,10 +71,9 @@ def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
 def _driver(hub: Hub, call: CallSettings, config: FunctionConfig, app: str) -> HttpDriver:
     hosts, timeout = hub.settings.gateway, hub.settings.timeout
     functions = Invocables(hub.apps, hub.runner.durables.children, hub.settings.invocable)
-    helpers = Helpers(functions, HostGateway(hub, hosts, timeout) if hosts else None, SignalWaits(hub))
-    settings = DriverSettings(
-        call, helpers, hub.now, hub.ask_store, hub.pace_of(app), timeout, save=partial(_save, hub)
-    )
+    pace = hub.pace_of(app)
+    helpers = Helpers(functions, HostGateway(hub, hosts, timeout, pace) if hosts else None, SignalWaits(hub))
+    settings = DriverSettings(call, helpers, hub.now, hub.ask_store, pace, timeout, save=partial(_save, hub))
     return HttpDriver(Target(config.id, config.url), hub, settings)
 
 
@@ -112,6 +99,12 @@ async def _refuse(hub: Hub, request: Request, error: Exception) -> Response:
 
 def _served(hub: Hub, route: InngestRoute) -> Any:
     async def serve(request: Request) -> Response:
+        answer = await answered(request)
+        if answer.status_code >= _LEAST_REFUSED:
+            await hub.refusals.hold_up()
+        return answer
+
+    async def answered(request: Request) -> Response:
         try:
             if route.needs_key:
                 check_signing_key(hub, request)
@@ -121,7 +114,6 @@ def _served(hub: Hub, route: InngestRoute) -> Any:
         except ApiError as error:
             return respond(hub, {"error": error.text, **error.more}, error.status)
         except AiojobsError as error:
-            status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-            return respond(hub, {"error": str(error)}, status)
+            return respond(hub, {"error": str(error)}, status_of(error))
 
     return serve

@@ -19,7 +19,7 @@ from aiojobs_lite.inngest.defers import DEFERS, log_unfit_defers
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import Item, item_of_text, job_of_run
 from aiojobs_lite.inngest.operations import Answering, Helpers, Unfit, names_of, operations_of
-from aiojobs_lite.model.steps import ListSteps
+from aiojobs_lite.model.steps import ListSteps, StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.runner.checkpoints import save_checkpoint
 
@@ -44,7 +44,8 @@ async def take_checkpoint(hub: Hub, request: Request) -> Response:
         raise ApiError(400, f"this is no checkpoint: {error}") from error
     if item is None or job_of_run(request.path_params["run"]) != item.id:
         raise ApiError(400, "qi_id: it is not that of a call of this run")
-    operations, end = await _operations(hub, item, found)
+    rows = await hub.durable.store.ask(ListSteps(item.id))
+    operations, end = await _operations(hub, item, found, rows)
     try:
         stored = await save_checkpoint(hub.runner.durables, RunFence(*item), operations, end)
     except RunTooLarge as error:
@@ -53,14 +54,16 @@ async def take_checkpoint(hub: Hub, request: Request) -> Response:
         raise ApiError(400, str(error)) from error
     if stored is None:
         raise ApiError(409, _STALE)
+    ended = {row.name for row in rows if row.place is not None}
+    if end is None and all(operation.name in ended for operation in operations):
+        await hub.refusals.hold_up()  # a replay
     return respond(hub, {})
 
 
 async def _operations(
-    hub: Hub, item: Item, found: Sequence[SdkOperation]
+    hub: Hub, item: Item, found: Sequence[SdkOperation], rows: Sequence[StepRow]
 ) -> tuple[list[Recorded], RunReturned | None]:  # fmt: skip
     """What a checkpoint has: steps, and perhaps the end of the run."""
-    rows = await hub.durable.store.ask(ListSteps(item.id))
     answering = Answering(item.id, "", "{}", names_of(rows), Verdict(Wish.NEVER), hub.now())
     operations, end, unfit = list[Recorded](), None, 0
     for one in found:

@@ -11,6 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.errors import (
+    AiojobsError,
+    EventNotFound,
+    JobNotFound,
+    PayloadTooLarge,
+    QueueFull,
+    RunnerError,
+    StoreUnavailable,
+)
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.inngest import raw_json
 from aiojobs_lite.inngest.hub import Hub
@@ -20,6 +29,12 @@ from aiojobs_lite.text import shorten
 InngestEndpoint = Callable[[Hub, Request], Awaitable[Response]]
 _JSON: Final = "application/json"
 _DEEPEST_BODY: Final = 100  # an event is within others, of the end of its run for one, when the same limit is for these
+
+_STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
+    (JobNotFound, 404), (EventNotFound, 404), (PayloadTooLarge, 413), (QueueFull, 429),
+    (StoreUnavailable, 503), (RunnerError, 503), (AiojobsError, 400),
+)  # fmt: skip
+"""What the errors of the library are answered; the first class that fits counts."""
 
 
 class InngestRoute(NamedTuple):
@@ -42,6 +57,11 @@ def respond(hub: Hub, content: Any, status: int = 200) -> Response:
     """An answer of JSON. SDKs want to know which kind of server they talk to."""
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status, {"x-inngest-server-kind": hub.settings.mode}, _JSON)
+
+
+def status_of(error: AiojobsError) -> int:
+    """The status of the answer that an error of the library is."""
+    return next(status for kind, status in _STATUSES if isinstance(error, kind))
 
 
 def respond_listed(hub: Hub, content: Any) -> Response:
