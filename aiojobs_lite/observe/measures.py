@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -90,6 +91,14 @@ def _oldest(reading: Reading) -> Samples:
         yield (job_type,), 0.0 if since is None else (database.at - since).total_seconds()
 
 
+def _troubles(reading: Reading) -> Samples:
+    runners = reading.database.runners
+    kinds = Counter(trouble.kind for runner in runners for trouble in runner.troubles)
+    yield ("stuck",), kinds["stuck"]
+    yield ("blocked",), kinds["blocked"]
+    yield ("silent",), sum(runner.silent is not None for runner in runners)
+
+
 def _waiting(reading: Reading) -> Samples:
     database = reading.database
     for reason, of_types in database.oldest_waiting.items():
@@ -146,6 +155,11 @@ MEASURES: Final = (
     Measure(
         "gauge", "aiojobs_runners", "Runners that live, in all processes.", (),
         lambda reading: _one(len(reading.database.runners)),
+    ),
+    Measure(
+        "gauge", "aiojobs_runner_troubles",
+        "Stuck handlers, blocked event loops, silent runners, which have not reported for 30 s; of all processes.",
+        ("kind",), _troubles,
     ),
     Measure(
         "gauge", "aiojobs_running_handlers", "Handlers that run in this process.", (),

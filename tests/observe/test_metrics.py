@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +17,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from aiojobs_lite import Cancel, InvalidOption, JobRunner
+from aiojobs_lite.model.troubles import Trouble, TroubleReport, report_text
 from aiojobs_lite.observe import metrics_app
 from aiojobs_lite.observe.measures import MEASURES
 from aiojobs_lite.testing import JobKit
@@ -22,7 +26,7 @@ from tests.helpers.documents import DOCS, rows, section, spans
 Values = dict[tuple[str, tuple[str, ...]], float]
 DASHBOARD = json.loads((DOCS / "grafana.json").read_text(encoding="utf-8"))
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-LABELS = ["type", "outcome", "status", "reason", "le"]
+LABELS = ["type", "outcome", "status", "reason", "kind", "le"]
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
 
@@ -64,7 +68,7 @@ async def test_the_metrics_are_those_of_the_rows(runner: JobRunner, job_kit: Job
         answer, stats = await scrape(metrics_app(runner)), runner.stats()
     found = values_of(answer.text)
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    expected = {
+    expected: Values = {
         ("aiojobs_attempts_total", ("mail", "succeeded")): 2,
         ("aiojobs_attempts_total", ("mail", "failed")): 2,
         ("aiojobs_attempts_total", ("mail", "cancelled")): 1,
@@ -81,6 +85,7 @@ async def test_the_metrics_are_those_of_the_rows(runner: JobRunner, job_kit: Job
         ("aiojobs_due_jobs", ()): 0,
         ("aiojobs_type_paused", ("mail",)): 1,
         ("aiojobs_runners", ()): 1,
+        **{("aiojobs_runner_troubles", (kind,)): 0 for kind in ("stuck", "blocked", "silent")},
         ("aiojobs_running_handlers", ()): 0,
         ("aiojobs_degraded", ()): 0,
         ("aiojobs_commit_duration_seconds_count", ()): stats.commits.count,
@@ -103,6 +108,21 @@ async def test_the_age_is_that_of_the_longest_waiting_job(runner: JobRunner, job
     assert ("aiojobs_oldest_waiting_age_seconds", ("mail", "paused")) not in found
     assert paused["aiojobs_oldest_waiting_age_seconds", ("mail", "paused")] == 90
     assert (paused["aiojobs_oldest_due_age_seconds", ("mail",)], paused["aiojobs_due_jobs", ()]) == (0, 0)
+
+
+async def test_a_process_answers_for_another_that_is_in_trouble(database: Path) -> None:
+    async with JobRunner(database) as other, JobRunner(database, max_running=0) as runner:
+        owner = next(one.id for one in await runner.runners() if one.max_running)
+        os.utime(f"{database}-owner-{owner}", (0, 0))
+        at = datetime(2026, 3, 1, tzinfo=UTC)
+        stuck = Trouble("stuck", at, "mail", 1, 1, "timeout", "")
+        blocked = Trouble("blocked", at, None, None, None, None, "")
+        Path(f"{database}-owner-{owner}.report").write_text(report_text(TroubleReport((blocked, stuck, stuck))))
+        found = values_of((await scrape(metrics_app(runner))).text)
+        assert other.stats().stuck == 0
+    assert {kind: found["aiojobs_runner_troubles", (kind,)] for kind in ("stuck", "blocked", "silent")} == {
+        "stuck": 2, "blocked": 1, "silent": 1,
+    }  # fmt: skip
 
 
 async def test_each_scraper_gets_its_format(runner: JobRunner, job_kit: JobKit) -> None:
