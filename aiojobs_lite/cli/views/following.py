@@ -11,9 +11,11 @@ from rich.text import Text
 
 from aiojobs_lite.cli.screen import Screen, table_of
 from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso, as_seconds
+from aiojobs_lite.cli.views.status import what_is_wrong
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
 from aiojobs_lite.telemetry.wording import instant, span
+from aiojobs_lite.text import escape
 
 
 class Sight(NamedTuple):
@@ -52,7 +54,8 @@ def picture_of(sight: Sight) -> RenderableType:
     ]  # fmt: skip
     heads = ["type", "pending", "processing", "dead", "completed 1h", "failed 1h", "p95", ""]
     return Group(
-        Text(f"{instant(now.at)}   due {now.due}{oldest}   {counts}"), Text(),
+        Text(f"{instant(now.at)}   due {now.due}{oldest}   {counts}"),
+        *(Text(escape(text), style="yellow") for text in what_is_wrong(now)), Text(),
         table_of(heads, rows), Text(),
         table_of(["runner", "pid", "host", "running", "started"], runners), Text(),
         table_of(["job", "type", "attempts", "began", "runner"], running),

@@ -106,7 +106,7 @@ def view_standing(screen: Screen, now: DatabaseFigures, *, is_locked: bool = Fal
     """Shows how a database stands: what is wrong first."""
     if is_locked:
         screen.line(LOCKED_TEXT, style="red")
-    for text in _wrong(now):
+    for text in what_is_wrong(now):
         screen.line(text, style="yellow")
     oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""
     screen.pairs([
@@ -124,7 +124,7 @@ def view_standing(screen: Screen, now: DatabaseFigures, *, is_locked: bool = Fal
         screen.table(["id", "pid", "host", "started", "running", "", "types"], rows)
 
 
-def _wrong(now: DatabaseFigures) -> list[str]:
+def what_is_wrong(now: DatabaseFigures) -> list[str]:
     """What a person is to know first."""
     found = [] if any(one.max_running for one in now.runners) else ["no runner lives that runs jobs"]
     if now.unclaimed:
