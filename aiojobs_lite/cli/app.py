@@ -58,7 +58,7 @@ _GROUPS: Final[Mapping[str, tuple[str, Commands]]] = {
 _HELP: Final = """Durable background jobs on one SQLite file: look at them, act on them, look after the file.
 
 The database is $AIOJOBS_LITE_DATABASE, else jobs.db; --db names another one. With --json a command prints JSON. Exit
-codes: 0 fine, 1 refused or not found, 2 wrong usage, 3 to 6 findings of `check`.
+codes: 0 fine, 1 refused or not found, 2 wrong usage, 3 to 7 findings of `check`.
 """
 
 

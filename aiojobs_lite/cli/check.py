@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -15,7 +15,7 @@ from aiojobs_lite.cli.status import is_locked, read_standing
 from aiojobs_lite.cli.views.status import LOCKED_TEXT, HealthFound, HealthProblem, health_as_json, view_health
 from aiojobs_lite.durations import seconds
 from aiojobs_lite.runner.figures import DatabaseFigures
-from aiojobs_lite.runner.troubles import troubles_of
+from aiojobs_lite.runner.troubles import TroubleInWords, troubles_of
 from aiojobs_lite.telemetry.wording import by_type, counted, span
 
 
@@ -49,16 +49,19 @@ def check_health(
     as_json: JsonOption = False,
 ) -> int:
     """Says whether all is well, for a monitor. Exits 0 if so; 3: a job is due for too long, whatever it waits for; 4:
-    jobs died; 5: no runner lives that takes what waits; 6: the database is locked; 7: a handler is stuck or an event
-    loop blocked; 1: it cannot be read. Of several the one that is named first: 6, 5, 7, 3, 4.
+    jobs died; 5: no runner lives that takes what waits; 6: the database is locked, or a runner cannot write it; 7: a
+    handler is stuck or an event loop blocked; 1: it cannot be read. Of several the one that is named first: 6, 5, 7,
+    3, 4.
     """
     longest = seconds(max_age, "max_age")
     locked = is_locked(db)
     now, types = look(db, lambda opened: read_standing(opened, within))
     dead = sum(one.dead for one in types)
+    troubles = troubles_of(now.runners, now.at)
     problems = [
         *([HealthProblem(ExitCode.LOCKED, LOCKED_TEXT)] if locked else []),
-        *_of_runners(now),
+        *(HealthProblem(ExitCode.LOCKED, _text(one)) for one in troubles if one.kind == "degraded"),
+        *_of_runners(now, troubles),
         *_late(now, longest, ignore or ()),
     ]
     if dead > max_dead:
@@ -69,7 +72,7 @@ def check_health(
     return problems[0].code if problems else ExitCode.FINE
 
 
-def _of_runners(now: DatabaseFigures) -> Iterator[HealthProblem]:
+def _of_runners(now: DatabaseFigures, troubles: Iterable[TroubleInWords]) -> Iterator[HealthProblem]:
     """What is wrong with the runners, the worst first."""
     if not any(one.max_running for one in now.runners):
         yield HealthProblem(ExitCode.NO_RUNNER, "no runner lives that runs jobs: start the application")
@@ -77,8 +80,13 @@ def _of_runners(now: DatabaseFigures) -> Iterator[HealthProblem]:
         yield HealthProblem(
             ExitCode.NO_RUNNER, f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}"
         )
-    for found in troubles_of(now.runners, now.at):
-        yield HealthProblem(ExitCode.STUCK, f"{found.what}: {found.advice}")
+    for found in troubles:
+        if found.kind != "degraded":
+            yield HealthProblem(ExitCode.STUCK, _text(found))
+
+
+def _text(found: TroubleInWords) -> str:
+    return f"{found.what}: {found.advice}"
 
 
 def _late(now: DatabaseFigures, longest: float, ignored: Collection[WaitsFor]) -> Iterator[HealthProblem]:

@@ -323,7 +323,9 @@ class Engine:
                 writes=self.commits, waiters=self.waiters,
             ),
         ]  # fmt: skip
-        reporter = TroubleReporter(owners=self._store.owners, clock=self._clock, attempts=self.attempts)
+        reporter = TroubleReporter(
+            owners=self._store.owners, clock=self._clock, attempts=self.attempts, health=self._health
+        )
         corrector = ClockCorrector(
             store=self._store, clock=self._clock, bus=self.bus, commits=self.commits, ticks=ticker
         )

@@ -53,6 +53,11 @@ class Health:
         """The code of the latest fault while the store is degraded, else None."""
         return None if self._fault is None else self._fault[0]
 
+    @property
+    def age(self) -> float:
+        """For how many seconds the store has been degraded; 0.0 if it is not."""
+        return time.monotonic() - self._since if self.is_degraded else 0.0
+
     def refusal(self) -> StoreUnavailable:
         """A new error for a caller that comes while the store is degraded: the latest fault, with its remedy."""
         return StoreUnavailable(*(self._fault or ("", "")))

@@ -1,4 +1,5 @@
-"""What a runner notices of itself that other processes are to know: handlers that are stuck, a blocked event loop.
+"""What a runner notices of itself that other processes are to know: handlers that are stuck, a blocked event loop, a
+database that it cannot write.
 
 A runner leaves it as a text where it shows that it lives (`stores.base.Owners`), since a runner in trouble may not come
 to a transaction. Other programs may write there too: what is read back is checked.
@@ -11,7 +12,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.sizes import LONGEST_PATH_SHOWN_CHARS, MOST_TROUBLES_REPORTED
@@ -23,6 +24,8 @@ LONGEST_SILENCE_S: Final = 30.0
 BEAT_EVERY_S: Final = 10.0
 """So often a runner shows that its event loop turns."""
 
+TroubleKind = Literal["stuck", "blocked", "degraded"]
+_KINDS: Final = frozenset(get_args(TroubleKind))
 _STANDARD_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep
 
 
@@ -32,16 +35,17 @@ class Trouble:
 
     Attributes:
         kind: `stuck`: an attempt goes on after it was stopped, and keeps its slot. `blocked`: the event loop stands
-            still, and with it all else that the runner does.
+            still, and with it all else that the runner does. `degraded`: the runner cannot write the database.
         since: When it began, UTC.
         type: The job type of the attempt; None: the loop is blocked by code that is no handler's own task.
         job_id: The job of the attempt, or None.
         attempt: The number of the attempt, or None.
-        why: Why a stuck attempt was stopped: `timeout`, `cancel`, `shutdown`; None of a blocked loop.
+        why: Why a stuck attempt was stopped: `timeout`, `cancel`, `shutdown`; the code of the fault of a
+            database that cannot be written; None of a blocked loop.
         place: Where the code was when that was noticed: `/app/mail.py:12 in send`; empty if it is not known.
     """
 
-    kind: Literal["stuck", "blocked"]
+    kind: TroubleKind
     since: datetime
     type: str | None
     job_id: int | None
@@ -115,6 +119,6 @@ def _trouble_of(
     for number in (job_id, attempt):
         if not isinstance(number, int | None):
             raise TypeError(number)
-    if kind not in {"stuck", "blocked"} or not isinstance(place, str):
+    if kind not in _KINDS or not isinstance(place, str):
         raise ValueError(kind)
     return Trouble(kind, to_datetime(since), job_type, job_id, attempt, why, place)  # type: ignore[arg-type]  # checked

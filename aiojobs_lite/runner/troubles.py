@@ -8,11 +8,17 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.runners import RunnerInfo
-from aiojobs_lite.model.troubles import Trouble
+from aiojobs_lite.model.troubles import Trouble, TroubleKind
 from aiojobs_lite.telemetry.wording import span
 
 _STUCK_ADVICE: Final = "it keeps its slot until it ends by itself, or its process is restarted"
 _BLOCKED_ADVICE: Final = "nothing else runs in that process meanwhile; a restart ends it; make the handler a plain def"
+
+_DEGRADED_ADVICE: Final = (
+    "new jobs are refused meanwhile, and what was stored is kept; the runner goes on by itself when it can write: "
+)
+_OF_LOCK: Final = "end the transaction of the program that has the lock"
+_OF_FILE: Final = "free the disk, or make the file writable"
 
 
 class TroubleInWords(NamedTuple):
@@ -22,11 +28,13 @@ class TroubleInWords(NamedTuple):
         what: What it is, where, and since when.
         advice: What to do.
         job_id: The job to look at, or None.
+        kind: As `model.troubles.Trouble` has it; None: the runner is silent.
     """
 
     what: str
     advice: str
     job_id: int | None
+    kind: TroubleKind | None
 
 
 def troubles_of(runners: Iterable[RunnerInfo], now: datetime) -> list[TroubleInWords]:
@@ -47,6 +55,8 @@ def why_still(name: str, runner: RunnerInfo, now: datetime) -> str:
     for trouble in runner.troubles:
         if trouble.kind == "blocked":
             return _blockage(name, trouble, now)
+        if trouble.kind == "degraded":
+            return _fault(name, trouble, now)
     return "" if runner.silent is None else _silence(name, runner.silent)
 
 
@@ -55,12 +65,15 @@ def _of_runner(runner: RunnerInfo, now: datetime) -> Iterable[TroubleInWords]:
     for trouble in runner.troubles:
         if trouble.kind == "stuck":
             text = f"{_attempt(trouble)} is stuck: stopped{_why(trouble)} {_age(trouble, now)} ago, it goes on"
-            yield TroubleInWords(f"{text}{_at(trouble)} in {where}", _STUCK_ADVICE, trouble.job_id)
+            yield TroubleInWords(f"{text}{_at(trouble)} in {where}", _STUCK_ADVICE, trouble.job_id, "stuck")
+        elif trouble.kind == "degraded":
+            remedy = _OF_LOCK if "BUSY" in (trouble.why or "") else _OF_FILE
+            yield TroubleInWords(_fault(where, trouble, now), f"{_DEGRADED_ADVICE}{remedy}", None, "degraded")
         else:
-            yield TroubleInWords(_blockage(where, trouble, now), _BLOCKED_ADVICE, trouble.job_id)
+            yield TroubleInWords(_blockage(where, trouble, now), _BLOCKED_ADVICE, trouble.job_id, "blocked")
     if runner.silent is not None and not any(trouble.kind == "blocked" for trouble in runner.troubles):
         advice = f"look at process {runner.pid} on {runner.host}; a restart gives its jobs back"
-        yield TroubleInWords(_silence(where, runner.silent), advice, None)
+        yield TroubleInWords(_silence(where, runner.silent), advice, None, None)
 
 
 def _silence(name: str, seconds: float) -> str:
@@ -70,6 +83,10 @@ def _silence(name: str, seconds: float) -> str:
 def _blockage(name: str, trouble: Trouble, now: datetime) -> str:
     by = "code that is no handler's own" if trouble.job_id is None else f"job {trouble.job_id} of {trouble.type}"
     return f"the event loop of {name} has been blocked for {_age(trouble, now)} by {by}{_at(trouble)}"
+
+
+def _fault(name: str, trouble: Trouble, now: datetime) -> str:
+    return f"{name} has not been able to write the database for {_age(trouble, now)}{_why(trouble)}"
 
 
 def _attempt(trouble: Trouble) -> str:

@@ -87,7 +87,7 @@ def problems_of(
     """What is wrong but for the jobs that died, the worst first."""
     found = [
         *_of_process(stats),
-        *_of_runners(standing),
+        *_of_runners(standing, stats),
         *_waiting(standing),
         *_behind_limits(standing),
         *_paused(standing, limits, schedules),
@@ -107,8 +107,10 @@ def _of_process(stats: RunnerStats) -> Iterator[Problem]:
         yield Problem("note", "This runner drains", "It claims nothing more, and ends when its jobs have.")
 
 
-def _of_runners(standing: DatabaseFigures) -> Iterator[Problem]:
+def _of_runners(standing: DatabaseFigures, stats: RunnerStats) -> Iterator[Problem]:
     for found in troubles_of(standing.runners, standing.at):
+        if found.kind == "degraded" and stats.degraded is not None:
+            continue  # this process says the same of itself
         path = None if found.job_id is None else f"jobs/{found.job_id}"
         yield Problem("bad", _sentence(found.what), f"{_sentence(found.advice)}.", path)
 

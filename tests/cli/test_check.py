@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from aiojobs_lite import JobRunner
 from aiojobs_lite.cli.check import WaitsFor
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.overview import IN_LANES, PAUSED, WITHOUT_HANDLER
+from aiojobs_lite.model.troubles import Trouble, TroubleReport, report_text
+from aiojobs_lite.stores.sqlite.owner_report import write_report
 from tests.helpers.command import Ran, beside_a_runner, command
 from tests.helpers.stores import connected
 from tests.helpers.waiting import until
@@ -57,6 +60,22 @@ def test_a_check_finds_a_locked_file(database: Path, monkeypatch: pytest.MonkeyP
         found = command("check")
     assert found.code == 6
     assert found.out.startswith("locked: another program keeps the database locked: `aiojobs-lite db doctor`")
+
+
+def test_a_check_finds_a_runner_that_cannot_write(database: Path) -> None:
+    degraded = Trouble("degraded", datetime.now(UTC), None, None, None, "SQLITE_FULL", "")
+
+    async def beside_it() -> Ran:
+        async with JobRunner(database) as runner:
+            (runner_id,) = [one.id for one in await runner.runners() if one.is_alive]
+            write_report(Path(f"{database}-owner-{runner_id}"), report_text(TroubleReport((degraded,))))
+            return await asyncio.to_thread(command, "check", "--json")
+
+    found = asyncio.run(beside_it())
+    first = found.json["problems"][0]
+    assert (found.code, first["code"], first["name"]) == (6, 6, "locked")
+    assert "has not been able to write the database for" in first["text"]
+    assert "stuck" not in {one["name"] for one in found.json["problems"]}
 
 
 async def _idle() -> None: ...

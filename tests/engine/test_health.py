@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from aiojobs_lite.engine import health as module
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.telemetry.bus import Bus
@@ -40,6 +43,18 @@ def test_a_store_is_good_until_its_first_fault(rig: Rig) -> None:
     refusals = [rig.health.refusal() for _ in range(2)]
     assert refusals[0] is not refusals[1]
     assert all(isinstance(error, StoreUnavailable) and error.code == "SQLITE_IOERR_WRITE" for error in refusals)
+
+
+def test_it_knows_for_how_long_it_has_been_degraded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    ages = [rig.health.age]
+    for passed in (0.0, 3.0, 4.0):
+        now[0] += passed
+        rig.health.failed(FULL, with_claim=False)
+        ages.append(rig.health.age)
+    rig.health.recover()
+    assert [*ages, rig.health.age] == [0.0, 0.0, 3.0, 7.0, 0.0]
 
 
 @pytest.mark.parametrize("code", ["SQLITE_BUSY", "SQLITE_FULL", "REPLACED", "SQLITE_CORRUPT_INDEX", "ANY"])

@@ -8,13 +8,17 @@ import pytest
 
 from aiojobs_lite import job
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.engine import health as health_module
 from aiojobs_lite.engine import troubles as module
+from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.running import AttemptRegister, Running, trouble_of
 from aiojobs_lite.engine.troubles import TroubleReporter
 from aiojobs_lite.model.troubles import TroubleReport, report_of
 from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import claimed
+from tests.helpers.fault_store import FULL
 from tests.helpers.memory_store import MemoryDatabase, MemoryOwners
 from tests.helpers.owners import ONE
 
@@ -41,9 +45,14 @@ class NotedOwners(MemoryOwners):
 class Rig:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        for one in (module, health_module):
+            monkeypatch.setattr(one, "time", clock)
+        self.health = Health(bus=Bus(), listeners=[])
         self.owners, self.attempts, self.clock = NotedOwners(), AttemptRegister(), FakeClock()
-        self.reporter = TroubleReporter(owners=self.owners, clock=self.clock, attempts=self.attempts)
+        self.reporter = TroubleReporter(
+            owners=self.owners, clock=self.clock, attempts=self.attempts, health=self.health
+        )
 
     def stuck(self, job_id: int) -> Running:
         run = Running(claimed(job_id, "works"), works)
@@ -93,6 +102,31 @@ async def test_a_blocked_loop_is_written_after_five_seconds_and_while_it_lasts(m
     assert stuck.job_id == 7
     assert rig.look(60.0) == []
     assert [[one.kind for one in report.troubles] for report in rig.look()] == [["stuck"]]
+
+
+async def test_a_database_that_cannot_be_written_is_reported_after_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch)
+    rig.stuck(7)
+    rig.look()
+    rig.health.failed(FULL, with_claim=False)
+    for passed, written in ((4.9, []), (0.1, [["degraded", "stuck"]]), (60.0, [])):
+        rig.now += passed
+        assert [[one.kind for one in report.troubles] for report in rig.look()] == written
+    rig.health.recover()
+    assert [[one.kind for one in report.troubles] for report in rig.look()] == [["stuck"]]
+
+
+async def test_a_database_that_cannot_be_written_is_reported_with_since_when_and_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch)
+    rig.health.failed(FULL, with_claim=False)
+    rig.now += 6.0
+    ((degraded,),) = [report.troubles for report in rig.look()]
+    assert (degraded.why, degraded.job_id) == ("SQLITE_FULL", None)
+    assert (to_datetime(rig.clock.now()) - degraded.since).total_seconds() == 6.0
 
 
 async def test_code_that_is_no_handler_may_block_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,18 @@ from aiojobs_lite.sizes import LARGEST_REPORT_BYTES, MOST_TROUBLES_REPORTED
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STUCK = Trouble("stuck", NOW, "mail", 7, 2, "timeout", "/app/mail.py:3 in send")
 BLOCKED = Trouble("blocked", NOW, None, None, None, None, "")
+DEGRADED = Trouble("degraded", NOW, None, None, None, "SQLITE_FULL", "")
 
 
 @pytest.mark.parametrize(
     "report",
-    [TroubleReport(), TroubleReport((STUCK,)), TroubleReport((BLOCKED, STUCK)), TroubleReport((STUCK,), is_left=True)],
+    [
+        TroubleReport(),
+        TroubleReport((STUCK,)),
+        TroubleReport((BLOCKED, STUCK)),
+        TroubleReport((DEGRADED,)),
+        TroubleReport((STUCK,), is_left=True),
+    ],
 )
 def test_a_report_is_read_as_it_was_left(report: TroubleReport) -> None:
     assert report_of(report_text(report)) == report

@@ -27,6 +27,7 @@ FINE = RunnerInfo(
 )  # fmt: skip
 STUCK = Trouble("stuck", NOW - timedelta(seconds=90), "email.welcome", 7, 2, "timeout", "/app/a.py:3 in send")
 BLOCKED = Trouble("blocked", NOW - timedelta(seconds=40), "pay", 8, 1, None, "/app/b.py:4 in pay")
+DEGRADED = Trouble("degraded", NOW - timedelta(seconds=40), None, None, None, "SQLITE_BUSY", "")
 ELSEWHERE = OwnRunner("cd", Phase.RUNNING, None, 0, 0)
 BEGAN = "job 7 of email.welcome runs: attempt 2 of 5 began 0.0 s ago in the runner ab (pid 9 on web1)"
 
@@ -51,6 +52,7 @@ async def test_a_job_that_runs_says_what_is_wrong_in_its_process() -> None:
             {"troubles": (BLOCKED,)},
             "; the event loop of that runner has been blocked for 40 s by job 8 of pay at /app/b.py:4 in pay",
         ),
+        ({"troubles": (DEGRADED,)}, "; that runner has not been able to write the database for 40 s (SQLITE_BUSY)"),
         (
             {"silent": 40.0},
             "; that runner has not reported for 40 s: its event loop is blocked, or its process was stopped",
@@ -90,6 +92,28 @@ def test_what_is_wrong_is_said_with_what_to_do() -> None:
     ]
     assert [one.advice for one in troubles_of([replace(FINE, silent=40.0)], NOW)] == [
         "look at process 9 on web1; a restart gives its jobs back"
+    ]
+
+
+def test_a_database_that_cannot_be_written_is_said_with_what_to_do() -> None:
+    kept = (
+        "new jobs are refused meanwhile, and what was stored is kept; the runner goes on by itself when it can write: "
+    )
+    full = replace(DEGRADED, why="SQLITE_FULL")
+    runners = [replace(FINE, troubles=(DEGRADED,)), replace(FINE, id="ef", troubles=(full,))]
+    assert [tuple(one) for one in troubles_of(runners, NOW)] == [
+        (
+            "the runner ab (pid 9 on web1) has not been able to write the database for 40 s (SQLITE_BUSY)",
+            f"{kept}end the transaction of the program that has the lock",
+            None,
+            "degraded",
+        ),
+        (
+            "the runner ef (pid 9 on web1) has not been able to write the database for 40 s (SQLITE_FULL)",
+            f"{kept}free the disk, or make the file writable",
+            None,
+            "degraded",
+        ),
     ]
 
 

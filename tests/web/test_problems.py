@@ -34,6 +34,8 @@ STANDS = DatabaseFigures(
     oldest_waiting={}, held={}, paused={}, runners=(RUNS,), unclaimed={},
 )  # fmt: skip
 STUCK = Trouble("stuck", NOW - timedelta(seconds=90), "mail", 7, 2, "timeout", "/app/a.py:3 in send")
+DEGRADED = Trouble("degraded", NOW - timedelta(seconds=90), None, None, None, "SQLITE_BUSY", "")
+DEGRADED_TITLE = "The runner me (pid 1 on web1) has not been able to write the database for 1 min 30 s (SQLITE_BUSY)"
 STUCK_TITLE = (
     "Job 7 of mail, attempt 2, is stuck: stopped (timeout) 1 min 30 s ago, it goes on at /app/a.py:3 in send in the "
     "runner me (pid 1 on web1)"
@@ -108,6 +110,13 @@ def test_each_thing_that_is_wrong_is_a_line() -> None:
     ]
     for problems, expected in cases:
         assert levels(problems) == [expected]
+
+
+def test_a_database_that_cannot_be_written_is_one_line_whichever_runner_says_so() -> None:
+    standing = replace(STANDS, runners=(replace(RUNS, troubles=(DEGRADED,)),))
+    assert levels(found(standing=standing)) == [("bad", DEGRADED_TITLE)]
+    own = found(replace(WELL, degraded="SQLITE_BUSY"), standing)
+    assert levels(own) == [("bad", "The database cannot be written")]
 
 
 def test_a_line_leads_to_what_it_speaks_of() -> None:
