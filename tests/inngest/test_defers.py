@@ -151,4 +151,4 @@ async def test_a_checkpoint_may_have_them(job_kit: JobKit, caplog: pytest.LogCap
         await job_kit.run_to_end()
         (job,) = await runner.jobs.list(type="shop-score")
     assert (statuses, job.result) == ([200], 7)
-    assert "1 deferred runs of job 1 name no function, or no object as their data: left out" in caplog.text
+    assert "deferred runs of job 1 that name no function, or no object as their data, left out: 1" in caplog.text
