@@ -46,7 +46,7 @@ def note_of_defer(found: SdkOperation) -> list[StepRan]:
 def log_unfit_defers(count: int, job: int) -> None:
     """Logs that operations of an answer ask for deferred runs that cannot be: one line, however many they are."""
     if count:
-        _log.warning("deferred runs of job %s that name no function, or no object as their data, left out: %d", job, count)
+        _log.warning("deferred runs of job %s left out, which name no function, or no object as data: %d", job, count)
 
 
 def is_defer(name: str) -> bool:

@@ -117,8 +117,8 @@ async def test_at_most_twenty_are_started(job_kit: JobKit, caplog: pytest.LogCap
 @pytest.mark.parametrize(
     ("opts", "words"),
     [
-        ({"fn_slug": None}, "name no function, or no object as their data: left out"),
-        ({"fn_slug": "a", "input": [1]}, "name no function, or no object as their data: left out"),
+        ({"fn_slug": None}, "left out, which name no function, or no object as data: 1"),
+        ({"fn_slug": "a", "input": [1]}, "left out, which name no function, or no object as data: 1"),
         ({"fn_slug": "shop-score", "meta": {"sessions": 5}}, "is left out: "),
     ],
 )
@@ -151,4 +151,4 @@ async def test_a_checkpoint_may_have_them(job_kit: JobKit, caplog: pytest.LogCap
         await job_kit.run_to_end()
         (job,) = await runner.jobs.list(type="shop-score")
     assert (statuses, job.result) == ([200], 7)
-    assert "deferred runs of job 1 that name no function, or no object as their data, left out: 1" in caplog.text
+    assert "deferred runs of job 1 left out, which name no function, or no object as data: 1" in caplog.text
