@@ -75,7 +75,8 @@ class Janitor:
 
         Args:
             is_first: Whether it is the rescue of the start. Job types may be added right behind that, and say what
-                follows a death: a job that is at its end, of a type that is not known yet, is left to the next rescue.
+                follows a death: a job that is at its end, of a type that is not known yet, is left to the next rescue,
+                and to a later one while more types are expected.
         """
         owned = (
             self._attempts.watch_owned()
@@ -114,7 +115,8 @@ class Janitor:
     async def _record(self, job: Job, *, restarts: bool, is_first: bool) -> bool:
         job_type = self._registry.find(job.type)
         end = self._lost(job, job_type, restarts=restarts)
-        if is_first and job_type is None and isinstance(end, Close):
+        is_unknown = job_type is None and (is_first or self._registry.is_partial)
+        if is_unknown and isinstance(end, Close):
             return False
         on_dead = None if job_type is None else job_type.on_dead
         raised = Raised(job.max_attempts, claimed=_claimed(job), on_dead=on_dead)

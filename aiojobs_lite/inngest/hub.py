@@ -125,6 +125,7 @@ class Hub:
         private = self.settings.allow_private
         async with open_session(allow_private=private, resolver=None, ssl_context=None) as session:
             self._session = session
+            self.runner.types.expect_more()  # also when the runner is started once more
             task = asyncio.create_task(self._look_after(), name="aiojobs_lite inngest apps")
             try:
                 yield self
@@ -137,6 +138,7 @@ class Hub:
     async def _look_after(self) -> None:
         """Takes over what is registered, from time to time; has each app register itself meanwhile."""
         await self._loaded(is_first=True)
+        self.runner.types.expect_more(is_expected=False)
         await self._report_unclaimed()
         async with asyncio.TaskGroup() as group:
             for url in self.settings.apps:

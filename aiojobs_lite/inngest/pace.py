@@ -11,7 +11,7 @@ from typing import Final
 LARGEST_QUICK_BYTES: Final = 64 * 1024
 """Of an answer that is read at once."""
 
-FAILED_CALL_S: Final = 0.001
+FAILED_CALL_S: Final = 0.002
 """About what a call takes of the event loop that came to nothing, with the claim and the end of its attempt."""
 
 _TIMES: Final = 10.0  # so long is nothing done for each second that was taken: an app has a tenth of the event loop
@@ -21,8 +21,9 @@ _APART_S: Final = 0.005  # the calls that come after a rest: not all at once
 _MOST_REQUESTS: Final = 75
 _MOST_LARGE: Final = 8  # answers that are received at once: what came of each is in memory
 _MOST_DELAYED: Final = 1_000  # requests: what waits takes memory
-_RECEIVED_S: Final = 1.2e-9  # of a byte
-_AFTERWARDS: Final = 3.0  # times as long as reading an answer takes storing it, and sending it with the end of the run
+_RECEIVED_S: Final = 1.6e-9  # of a byte
+_KEPT_S: Final = 1e-8  # of a byte of a large answer: it is stored, and sent with the end of the run
+_AFTERWARDS: Final = 3.0  # times as long as reading an answer takes what is done with its parts
 
 
 class Pace:
@@ -99,7 +100,7 @@ class Pace:
             try:
                 yield
             finally:
-                self.charge(_AFTERWARDS * (time.monotonic() - begun))
+                self.charge(_KEPT_S * size + _AFTERWARDS * (time.monotonic() - begun))
 
     @property
     def _is_rested(self) -> bool:

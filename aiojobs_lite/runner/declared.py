@@ -55,9 +55,9 @@ class DeclaredTypes:
         if job_type.cron is not None:
             self.schedules[job_type.name] = job_type.cron
 
-    def expect_more(self) -> None:
+    def expect_more(self, *, is_expected: bool) -> None:
         """See `JobTypes.expect_more`."""
-        self._registry.is_partial = True
+        self._registry.is_partial = is_expected
 
     def register(self, sources: Iterable[JobSource]) -> None:
         """Adds what is declared elsewhere, all or nothing.

@@ -35,11 +35,16 @@ class JobTypes:
         self._access = access
         self._declared = declared
 
-    def expect_more(self) -> None:
-        """Says, before the start, that job types join soon after it: the start does not report jobs that wait for types
-        which it does not know.
+    def expect_more(self, *, is_expected: bool = True) -> None:
+        """Says, before the start, that job types join soon after it, and when they have.
+
+        - The start does not report jobs that wait for types which it does not know.
+        - No job of such a type is dead because its process died: the type says what follows that.
+
+        Args:
+            is_expected: False: all have joined.
         """
-        self._declared.expect_more()
+        self._declared.expect_more(is_expected=is_expected)
 
     async def add(self, *jobs: JobSource) -> None:
         """Adds job types to the runner, also while it runs, all or none: their jobs are claimed from now on, and events

@@ -20,7 +20,7 @@ from benchmarks.inngest import registration, sdk_answer
 
 FUNCTION: Final = "evil-go"
 _EVENT: Final = "evil/go"
-_RUNS: Final = 2_000
+_RUNS: Final = 600
 _AT_ONCE: Final = 4  # connections of a sender of events
 _EVENTS: Final = 5_000  # in one request
 _SLOW: Final = 500  # connections

@@ -14,6 +14,7 @@ from aiojobs_lite import job
 from aiojobs_lite.engine import janitor as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import Again, Close, End
 from aiojobs_lite.model.job import Claimed, Job, NewJob, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListProcessing
@@ -44,6 +45,7 @@ class World:
         held: The jobs that this runner knows of.
         answer: What the recorder answers in place of what the store says.
         is_full: Whether nothing but ends can be written.
+        registry: The job types that this runner has.
     """
 
     memory: SqliteStore
@@ -58,11 +60,12 @@ class World:
     answer: bool | None = None
     is_full: bool = False
     bus: Bus = field(default_factory=Bus)
+    registry: Registry = field(default_factory=lambda: registry_of(known))
 
     def janitor(self) -> Janitor:
         return Janitor(
             store=self,  # type: ignore[arg-type]  # it needs no more of a store
-            clock=self.clock, bus=self.bus, registry=registry_of(known), owner="me", attempts=self,
+            clock=self.clock, bus=self.bus, registry=self.registry, owner="me", attempts=self,
             commits=self,  # type: ignore[arg-type]  # the same
             recorder=self,  # type: ignore[arg-type]  # the same
         )  # fmt: skip
@@ -161,6 +164,10 @@ async def test_a_death_of_a_type_that_may_be_added_behind_the_start_waits_for_th
     await janitor.rescue(is_first=True)
     assert {(end.id, type(end)) for end in world.ends} == {(1, Close), (4, Again)}
     assert (await world.job(2)).status is Status.PROCESSING
+    world.registry.is_partial = True
+    await janitor.rescue()
+    assert world.ends[2:] == []
+    world.registry.is_partial = False
     await janitor.rescue()
     assert {(end.id, type(end)) for end in world.ends[2:]} == {(2, Close), (3, Close)}
 

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 Writer = asyncio.StreamWriter
 FETCHES: Final = 300
 AT_ONCE: Final = 5
-AHEAD: Final = 50  # replays that are answered at once
-REPLAYS_PER_S: Final = 100
+AHEAD: Final = 25  # replays that are answered at once
+REPLAYS_PER_S: Final = 50
 
 
 class Site:

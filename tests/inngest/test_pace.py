@@ -92,7 +92,7 @@ async def test_eight_large_answers_are_received_at_once_and_not_faster_than_a_te
         async with pace.receiving():
             at_once += 1
             most = max(most, at_once)
-            await pace.received(10_000_000)
+            await pace.received(7_500_000)
             at_once -= 1
 
     pace.charge(AHEAD_S)
@@ -128,7 +128,7 @@ async def test_what_is_in_vain_is_answered_more_slowly_and_not_kept_without_end(
     tasks = [asyncio.create_task(pace.hold_up()) for _ in range(count)]
     await quiet()
     done = sum(task.done() for task in tasks)
-    assert done >= max(40, count - 1_000)
+    assert done >= max(20, count - 1_000)
     assert done < count
     for task in tasks:
         task.cancel()
