@@ -14,9 +14,11 @@ import pytest
 
 from aiojobs_lite import JobRunner, Status
 from aiojobs_lite.inngest import inngest_app
+from aiojobs_lite.inngest.apps import Apps
 from aiojobs_lite.inngest.cancellers import Cancellers
 from aiojobs_lite.inngest.functions import FunctionConfig
 from aiojobs_lite.testing import JobKit
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.endpoints import Received, endpoint, reply
 from tests.helpers.inngest import hashed, operation, sdk
 from tests.helpers.inngest_app import shop
@@ -214,3 +216,21 @@ async def test_a_cron_trigger_is_a_schedule_that_comes_and_goes_with_it(job_kit:
         assert [one.name for one in await made.runner.schedules.list()] == ["shop-pay 1"]
         await made.register()
         assert await made.runner.schedules.list() == []
+
+
+async def test_more_job_types_are_expected_until_the_registered_apps_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then no run is dead because its process died: its type says what follows that."""
+    may_load, load = asyncio.Event(), Apps.load
+
+    async def load_late(apps: Apps) -> None:
+        await may_load.wait()
+        await load(apps)
+
+    monkeypatch.setattr(Apps, "load", load_late)
+    runner = JobRunner(":memory:")
+    inngest_app(runner, mode="dev")
+    async with runner:
+        registry = Probe(runner).engine.registry
+        assert registry.is_partial
+        may_load.set()
+        await until(lambda: not registry.is_partial)
