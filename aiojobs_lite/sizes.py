@@ -104,8 +104,11 @@ LONGEST_LOG_LINE_CHARS: Final = 1_000
 MOST_LOG_LINES: Final = 1_000
 """Of a job, over all its attempts; the newest are kept."""
 
-MOST_TROUBLES_REPORTED: Final = 20
-"""Stuck handlers that a runner reports to other processes; the oldest."""
+MOST_TROUBLES_REPORTED: Final = 200
+"""Stuck handlers that a runner reports to other processes; the oldest. More are counted."""
+
+MOST_PLACES_REPORTED: Final = 20
+"""Places in code at which they are stuck."""
 
 LARGEST_REPORT_BYTES: Final = 128 * 1024
 """Of such a report, as it is read."""

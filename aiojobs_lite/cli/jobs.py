@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, look
 from aiojobs_lite.cli.screen import emit
 from aiojobs_lite.cli.views.jobs import JobShown, job_as_json, shown_as_json, view_job, view_jobs
 from aiojobs_lite.runner.opened import OpenedDatabase
+from aiojobs_lite.runner.troubles import JobMark
+from aiojobs_lite.runner.walks import JobPage
 
 JobId = Annotated[int, typer.Argument(metavar="ID", help="The id of a job.")]
 
@@ -25,9 +28,14 @@ def list_jobs(
     as_json: JsonOption = False,
 ) -> None:
     """Lists jobs, the newest first."""
-    jobs = look(db, lambda opened: opened.jobs.list(**wanted, limit=limit, after=after))
+
+    async def read(opened: OpenedDatabase) -> tuple[JobPage, Mapping[int, JobMark]]:
+        jobs = await opened.jobs.list(**wanted, limit=limit, after=after)
+        return jobs, await opened.jobs.marks(jobs)
+
+    jobs, marks = look(db, read)
     document = {"jobs": [job_as_json(job) for job in jobs], "next": jobs.next}
-    emit(document, lambda screen: view_jobs(screen, jobs, jobs.next), as_json=as_json)
+    emit(document, lambda screen: view_jobs(screen, jobs, jobs.next, marks), as_json=as_json)
 
 
 def show_one_job(

@@ -330,12 +330,13 @@ class Executor:
         run.add_timer(self._clock.call_later(self._cancel_grace, partial(self._report_stuck, run)))
 
     def _report_stuck(self, run: Running) -> None:
-        self._attempts.found_stuck(run, trouble_of(run, after(self._clock.now(), -self._cancel_grace)))
+        trouble = trouble_of(run, after(self._clock.now(), -self._cancel_grace))
+        self._attempts.found_stuck(run, trouble)
         if run.job_type.mode == "thread" and run.is_entered and run.thread is None and run.task:
             run.task.cancel("aiojobs_lite: its thread has ended")  # what is around its handler goes on
         if self._bus.is_watched(AttemptStuck):
             claimed, why = run.claimed, run.stopped.value if run.stopped else "?"
-            self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack()))
+            self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack(), trouble.since))
 
 
 def _is_plain(job_type: JobType[..., Any]) -> bool:

@@ -33,4 +33,6 @@ async def with_reports(store: Store, runners: Sequence[RunnerInfo]) -> list[Runn
 def _with_report(runner: RunnerInfo, found: OwnerReport) -> RunnerInfo:
     report, silence = report_of(found.text), found.silence
     is_silent = silence is not None and silence > LONGEST_SILENCE_S and not report.is_left
-    return replace(runner, troubles=report.troubles, silent=silence if is_silent else None)
+    return replace(
+        runner, troubles=report.troubles, troubles_left_out=report.left_out, silent=silence if is_silent else None
+    )

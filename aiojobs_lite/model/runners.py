@@ -31,7 +31,8 @@ class RunnerInfo:
         running: Jobs that it is processing.
         is_alive: Whether it lives.
         troubles: What it has noticed of itself: handlers that are stuck, an event loop that is blocked for over five
-            seconds. At most 21; empty if it is dead.
+            seconds, a database that it cannot write. Those that are alike stand together; empty if it is dead.
+        troubles_left_out: How many more it has: of stuck handlers the 200 that are stuck longest are in `troubles`.
         silent: For how many seconds it has not shown that its event loop turns, which it does every ten: something
             blocks the loop and keeps the interpreter lock, or the process is stopped. None up to 30 seconds.
     """
@@ -48,6 +49,7 @@ class RunnerInfo:
     is_alive: bool
     troubles: tuple[Trouble, ...] = ()
     silent: float | None = None
+    troubles_left_out: int = 0
 
 
 class SetRunner(NamedTuple):

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple, get_args
 
 from aiojobs_lite.clock import to_datetime, to_micros
-from aiojobs_lite.sizes import LONGEST_PATH_SHOWN_CHARS, MOST_TROUBLES_REPORTED
+from aiojobs_lite.sizes import LONGEST_PATH_SHOWN_CHARS, MOST_PLACES_REPORTED, MOST_TROUBLES_REPORTED
 from aiojobs_lite.text import make_storable
 
 LONGEST_SILENCE_S: Final = 30.0
@@ -27,6 +27,15 @@ BEAT_EVERY_S: Final = 10.0
 TroubleKind = Literal["stuck", "blocked", "degraded"]
 _KINDS: Final = frozenset(get_args(TroubleKind))
 _STANDARD_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep
+
+
+class TroubleGroup(NamedTuple):
+    """What troubles have in common that a person sees as one; see `Trouble`."""
+
+    kind: TroubleKind
+    type: str | None
+    why: str | None
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +62,43 @@ class Trouble:
     why: str | None
     place: str
 
+    @property
+    def group(self) -> TroubleGroup:
+        """What it has in common with others that are alike."""
+        return TroubleGroup(self.kind, self.type, self.why, self.place)
+
 
 class TroubleReport(NamedTuple):
     """What a runner has left for other processes.
 
     Attributes:
-        troubles: What is wrong, the oldest first.
+        troubles: What is wrong, the oldest first; as it is read back, what is alike stands together.
         is_left: Whether the runner has ended, and only handlers that could not be stopped go on in its process.
+        left_out: How many more there are.
     """
 
     troubles: tuple[Trouble, ...] = ()
     is_left: bool = False
+    left_out: int = 0
 
 
 def report_text(report: TroubleReport) -> str:
     """A report as it is left; empty if there is nothing to say."""
     if not report.troubles:
         return ""
+    groups: dict[TroubleGroup, list[Trouble]] = {}
+    for one in report.troubles[: MOST_TROUBLES_REPORTED + 1]:
+        if one.group in groups or len(groups) <= MOST_PLACES_REPORTED:
+            groups.setdefault(one.group, []).append(one)
     rows = [
-        (one.kind, to_micros(one.since), _cut(one.type), one.job_id, one.attempt, _cut(one.why), _cut(one.place))
-        for one in report.troubles[: MOST_TROUBLES_REPORTED + 1]
+        (
+            (group.kind, _cut(group.type), _cut(group.why), _cut(group.place)),
+            [(to_micros(one.since), one.job_id, one.attempt) for one in alike],
+        )
+        for group, alike in groups.items()
     ]
-    return json.dumps({"is_left": report.is_left, "troubles": rows}, ensure_ascii=False)
+    left_out = len(report.troubles) - sum(map(len, groups.values()))
+    return json.dumps({"is_left": report.is_left, "troubles": rows, "left_out": left_out}, ensure_ascii=False)
 
 
 def report_of(text: str) -> TroubleReport:
@@ -83,8 +107,9 @@ def report_of(text: str) -> TroubleReport:
         return TroubleReport()
     try:
         found = json.loads(text)
-        rows = found["troubles"][: MOST_TROUBLES_REPORTED + 1]
-        return TroubleReport(tuple(_trouble_of(*row) for row in rows), found["is_left"] is True)
+        rows = [(of, one) for of, alike in found["troubles"] for one in alike][: MOST_TROUBLES_REPORTED + 1]
+        troubles = tuple([_trouble_of(*of, *one) for of, one in rows])
+        return TroubleReport(troubles, found["is_left"] is True, _number(found["left_out"]))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return TroubleReport()
 
@@ -110,8 +135,14 @@ def _cut(text: str | None) -> str | None:
     return None if text is None else make_storable(text, LONGEST_PATH_SHOWN_CHARS, keep_end=True)
 
 
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(value)
+    return value
+
+
 def _trouble_of(
-    kind: object, since: int, job_type: object, job_id: object, attempt: object, why: object, place: object
+    kind: object, job_type: object, why: object, place: object, since: int, job_id: object, attempt: object
 ) -> Trouble:
     for text in (job_type, why):
         if not isinstance(text, str | None):

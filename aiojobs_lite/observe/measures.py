@@ -94,8 +94,9 @@ def _oldest(reading: Reading) -> Samples:
 def _troubles(reading: Reading) -> Samples:
     runners = reading.database.runners
     kinds = Counter(trouble.kind for runner in runners for trouble in runner.troubles)
-    yield ("stuck",), kinds["stuck"]
+    yield ("stuck",), kinds["stuck"] + sum(runner.troubles_left_out for runner in runners)
     yield ("blocked",), kinds["blocked"]
+    yield ("degraded",), kinds["degraded"]
     yield ("silent",), sum(runner.silent is not None for runner in runners)
 
 

@@ -35,6 +35,7 @@ from aiojobs_lite.runner.filters import (
 from aiojobs_lite.runner.moments import moments_query
 from aiojobs_lite.runner.orders import cancel_one, delete_one, redrive_one, reschedule_one
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
+from aiojobs_lite.runner.troubles import JobMark, look_at_marks
 from aiojobs_lite.runner.types import known_name
 from aiojobs_lite.runner.walks import JobPage, behind, count_jobs, read_page
 
@@ -236,6 +237,12 @@ class StoredJobs(ManyJobs):
             JobNotFound: If no job has this id.
         """
         return sentence(await look_at(self._access.engine, check_id(job_id)))
+
+    async def marks(self, jobs: Collection[Job]) -> Mapping[int, JobMark]:
+        """What is to be said of the jobs of a list beyond their rows, by id: that a handler is stuck, and where; or
+        which limit by key a job is behind that is due. Few of them have something; at most 50 lanes are looked at.
+        """
+        return await look_at_marks(self._access.engine, jobs)
 
     async def change_mark(self) -> str:
         """A mark of what is committed: another one after each transaction, of whatever process, that has changed

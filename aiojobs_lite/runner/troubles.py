@@ -1,17 +1,23 @@
-"""What is wrong in the processes of runners, in words: the same for the command line, the dashboard and `explain`."""
+"""What is wrong in the processes of runners, in words: the same for the command line, the dashboard and `explain`; and
+what lists of jobs say of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from aiojobs_lite.model.job import Job
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.limits import LookAtLane, MeterState
 from aiojobs_lite.model.runners import RunnerInfo
-from aiojobs_lite.model.troubles import Trouble, TroubleKind
-from aiojobs_lite.telemetry.wording import span
+from aiojobs_lite.model.troubles import Trouble, TroubleGroup, TroubleKind
+from aiojobs_lite.telemetry.wording import counted, span
 
-_STUCK_ADVICE: Final = "it keeps its slot until it ends by itself, or its process is restarted"
+_KEEPS: Final = "it keeps its slot until it ends by itself, or its process is restarted"
+_EACH_KEEPS: Final = f"each of them keeps{_KEEPS.removeprefix('it keeps')}"
 _BLOCKED_ADVICE: Final = "nothing else runs in that process meanwhile; a restart ends it; make the handler a plain def"
 
 _DEGRADED_ADVICE: Final = (
@@ -19,6 +25,10 @@ _DEGRADED_ADVICE: Final = (
 )
 _OF_LOCK: Final = "end the transaction of the program that has the lock"
 _OF_FILE: Final = "free the disk, or make the file writable"
+
+
+MOST_LANES_LOOKED_AT: Final = 50
+"""Lanes of one list whose limits are looked at; the jobs of others have no mark."""
 
 
 class TroubleInWords(NamedTuple):
@@ -37,16 +47,38 @@ class TroubleInWords(NamedTuple):
     kind: TroubleKind | None
 
 
+class JobMark(NamedTuple):
+    """What is to be said of a job in a list.
+
+    Attributes:
+        state: In place of its status: `stuck`, `behind a limit`.
+        text: What a person asks next: since when and where, or which limit and key.
+    """
+
+    state: str
+    text: str
+
+
 def troubles_of(runners: Iterable[RunnerInfo], now: datetime) -> list[TroubleInWords]:
     """All that is wrong in the processes of these runners."""
     return [found for runner in runners for found in _of_runner(runner, now)]
+
+
+def stuck_attempts(runners: Iterable[RunnerInfo], now: datetime) -> dict[tuple[int | None, int | None], str]:
+    """By job and attempt what is to be said of those that are stuck, in a list of jobs."""
+    return {
+        (one.job_id, one.attempt): f"stopped{_why(one)} {_age(one, now)} ago, it goes on{_at(one)}"
+        for runner in runners
+        for one in runner.troubles
+        if one.kind == "stuck"
+    }
 
 
 def why_stuck(job: Job, runner: RunnerInfo, now: datetime) -> str:
     """Why a job that a runner is processing goes on for long, as far as the runner knows; else empty."""
     for trouble in runner.troubles:
         if (trouble.kind, trouble.job_id, trouble.attempt) == ("stuck", job.id, job.attempts):
-            return f"it was stopped{_why(trouble)} {_age(trouble, now)} ago and goes on{_at(trouble)}: {_STUCK_ADVICE}"
+            return f"it was stopped{_why(trouble)} {_age(trouble, now)} ago and goes on{_at(trouble)}: {_KEEPS}"
     return why_still("that runner", runner, now)
 
 
@@ -62,15 +94,21 @@ def why_still(name: str, runner: RunnerInfo, now: datetime) -> str:
 
 def _of_runner(runner: RunnerInfo, now: datetime) -> Iterable[TroubleInWords]:
     where = f"the runner {runner.id} (pid {runner.pid} on {runner.host})"
+    groups: dict[TroubleGroup, list[Trouble]] = {}
     for trouble in runner.troubles:
+        groups.setdefault(trouble.group, []).append(trouble)
+    for trouble, *alike in groups.values():
         if trouble.kind == "stuck":
-            text = f"{_attempt(trouble)} is stuck: stopped{_why(trouble)} {_age(trouble, now)} ago, it goes on"
-            yield TroubleInWords(f"{text}{_at(trouble)} in {where}", _STUCK_ADVICE, trouble.job_id, "stuck")
+            text = _stuck_in_words(trouble, len(alike) + 1, where, now)
+            yield TroubleInWords(text, _EACH_KEEPS if alike else _KEEPS, trouble.job_id, "stuck")
         elif trouble.kind == "degraded":
             remedy = _OF_LOCK if "BUSY" in (trouble.why or "") else _OF_FILE
             yield TroubleInWords(_fault(where, trouble, now), f"{_DEGRADED_ADVICE}{remedy}", None, "degraded")
         else:
             yield TroubleInWords(_blockage(where, trouble, now), _BLOCKED_ADVICE, trouble.job_id, "blocked")
+    if runner.troubles_left_out:
+        more = counted(runner.troubles_left_out, "more attempt")
+        yield TroubleInWords(f"{more} that go on after they were stopped in {where}", _EACH_KEEPS, None, "stuck")
     if runner.silent is not None and not any(trouble.kind == "blocked" for trouble in runner.troubles):
         advice = f"look at process {runner.pid} on {runner.host}; a restart gives its jobs back"
         yield TroubleInWords(_silence(where, runner.silent), advice, None, None)
@@ -89,8 +127,14 @@ def _fault(name: str, trouble: Trouble, now: datetime) -> str:
     return f"{name} has not been able to write the database for {_age(trouble, now)}{_why(trouble)}"
 
 
-def _attempt(trouble: Trouble) -> str:
-    return f"job {trouble.job_id} of {trouble.type}, attempt {trouble.attempt},"
+def _stuck_in_words(first: Trouble, number: int, where: str, now: datetime) -> str:
+    """One stuck attempt, or many that are alike."""
+    job = f"job {first.job_id}"
+    if number == 1:
+        text = f"{job} of {first.type}, attempt {first.attempt}, is stuck: stopped{_why(first)} {_age(first, now)} ago"
+        return f"{text}, it goes on{_at(first)} in {where}"
+    text = f"{number:,} attempts of {first.type} are stuck{_at(first)}: stopped{_why(first)}, the first"
+    return f"{text} {_age(first, now)} ago, they go on in {where}; for example {job}"
 
 
 def _why(trouble: Trouble) -> str:
@@ -103,3 +147,46 @@ def _at(trouble: Trouble) -> str:
 
 def _age(trouble: Trouble, now: datetime) -> str:
     return span(max(0.0, (now - trouble.since).total_seconds()))
+
+
+async def look_at_marks(engine: Engine, jobs: Collection[Job]) -> Mapping[int, JobMark]:
+    """What is to be said of these jobs, by their ids: of those of which there is something."""
+    now = to_datetime(engine.now())
+    return {**await _stuck_ones(engine, jobs, now), **await _behind_limits(engine, jobs, now)}
+
+
+async def _stuck_ones(engine: Engine, jobs: Collection[Job], now: datetime) -> dict[int, JobMark]:
+    running = [job for job in jobs if job.status is Status.PROCESSING]
+    if not running:
+        return {}
+    runners, _ = await engine.runners()
+    stuck = stuck_attempts(runners, now)
+    return {job.id: JobMark("stuck", stuck[job.id, job.attempts]) for job in running if (job.id, job.attempts) in stuck}
+
+
+async def _behind_limits(engine: Engine, jobs: Collection[Job], now: datetime) -> dict[int, JobMark]:
+    """A look at each lane: what counts for one of its jobs does so for all."""
+    lanes: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.status is Status.PENDING and job.held is None and job.lane is not None and job.scheduled_at <= now:
+            lanes.setdefault(job.lane, []).append(job)
+    marks = dict[int, JobMark]()
+    for lane, waiting in list(lanes.items())[:MOST_LANES_LOOKED_AT]:
+        found = await engine.ask(LookAtLane(lane, waiting[0].id, engine.now()))
+        reached = next(filter(_is_reached, found.meters), None)
+        if reached is not None:
+            mark = JobMark("behind a limit", _reached_limit(reached))
+            marks |= dict.fromkeys([job.id for job in waiting], mark)
+    return marks
+
+
+def _is_reached(state: MeterState) -> bool:
+    """Whether a limit lets no job of its key start."""
+    return state.limit.pause is not None or (state.limit.most is not None and state.taken >= state.limit.most)
+
+
+def _reached_limit(state: MeterState) -> str:
+    """A limit that is reached, and its key."""
+    limit = state.limit
+    how = "paused" if limit.pause is not None else f"{state.taken:,} of {limit.most:,}"
+    return f"{limit.name!r} for the key {limit.key}, {how}"

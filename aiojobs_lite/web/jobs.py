@@ -11,6 +11,7 @@ from starlette.responses import Response
 from aiojobs_lite.errors import UnknownJobType
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.overview import BoundedCount
+from aiojobs_lite.runner.troubles import JobMark
 from aiojobs_lite.runner.walks import JobPage
 from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.web import shown
@@ -36,12 +37,14 @@ class JobLine(NamedTuple):
         state: Its status, or more precisely why it waits.
         at: The instant that matters most: when it ended, began, or is due.
         says: Its error or its reason, or its payload.
+        why: What its state comes of, or empty.
     """
 
     job: Job
     state: str
     at: datetime
     says: str
+    why: str
 
 
 async def show_jobs(site: Site, asked: Asked) -> Response:
@@ -55,11 +58,11 @@ async def show_jobs(site: Site, asked: Asked) -> Response:
             count = await _count(site, search, jobs, after) if search.filters else ""
         except UnknownJobType as error:
             problem = str(error)
-    stats = site.runner.stats()
+    stats, marks = site.runner.stats(), await site.runner.jobs.marks(jobs)
     return await site.show(
         asked, "jobs.html", search=search, problem=problem, fields=SEARCH_FIELDS, tabs=_tabs(search, stats),
-        lines=[line_of(site, job, stats) for job in jobs], types=list(stats.by_type), after=after, following=jobs.next,
-        count=count,
+        lines=[line_of(site, job, stats, marks.get(job.id)) for job in jobs], types=list(stats.by_type),
+        after=after, following=jobs.next, count=count,
         actions=bulk_actions_of(search.status), notice=await notice_of(site, asked),
     )  # fmt: skip
 
@@ -78,16 +81,25 @@ async def find_job(site: Site, asked: Asked) -> Response:
     return go_to(asked, "jobs", type=text) if job_id is None else go_to(asked, f"jobs/{job_id}")
 
 
-def line_of(site: Site, job: Job, stats: RunnerStats) -> JobLine:
+def line_of(site: Site, job: Job, stats: RunnerStats, mark: JobMark | None) -> JobLine:
     """A job as one line."""
     at = job.completed_at or (job.started_at if job.status is Status.PROCESSING else None) or job.scheduled_at
     of_type = stats.by_type.get(job.type)
-    state = line_state(job, shown.now_utc(), is_paused=of_type is not None and of_type.paused is not None)
-    return JobLine(job, state, at, job.error or job.reason or _payload_line(site, job))
+    is_paused = of_type is not None and of_type.paused is not None
+    state = line_state(job, shown.now_utc(), is_paused=is_paused, mark=mark)
+    return JobLine(
+        job,
+        state,
+        at,
+        job.error or job.reason or _payload_line(site, job),
+        mark.text if mark is not None and mark.state == state else "",
+    )
 
 
-def line_state(job: Job, now: datetime, *, is_paused: bool = False) -> str:
+def line_state(job: Job, now: datetime, *, is_paused: bool = False, mark: JobMark | None = None) -> str:
     """The status of a job, or why it is pending."""
+    if mark is not None and not is_paused:
+        return mark.state
     if job.status is not Status.PENDING:
         return "stopping" if job.cancel_requested and job.status is Status.PROCESSING else job.status.value
     if job.held is not None:

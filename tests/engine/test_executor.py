@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobContext, injected, job
+from aiojobs_lite.clock import after, to_datetime
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.resources import Resources
@@ -299,7 +300,8 @@ async def test_a_thread_that_has_not_begun_has_no_stack(clock: FakeClock, monkey
     await quiet()
     rig.executor.stop(1, Stop.CANCEL)
     clock.advance("5s")
-    assert rig.published()[-1] == AttemptStuck(1, "threaded", 1, "cancel", "(its thread has not started)")
+    stopped_at = to_datetime(after(clock.now(), -5))
+    assert rig.published()[-1] == AttemptStuck(1, "threaded", 1, "cancel", "(its thread has not started)", stopped_at)
     begin.set()
     await rig.end()
 

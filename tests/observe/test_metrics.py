@@ -27,6 +27,7 @@ Values = dict[tuple[str, tuple[str, ...]], float]
 DASHBOARD = json.loads((DOCS / "grafana.json").read_text(encoding="utf-8"))
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 LABELS = ["type", "outcome", "status", "reason", "kind", "le"]
+KINDS = ("stuck", "blocked", "degraded", "silent")
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
 
@@ -85,7 +86,7 @@ async def test_the_metrics_are_those_of_the_rows(runner: JobRunner, job_kit: Job
         ("aiojobs_due_jobs", ()): 0,
         ("aiojobs_type_paused", ("mail",)): 1,
         ("aiojobs_runners", ()): 1,
-        **{("aiojobs_runner_troubles", (kind,)): 0 for kind in ("stuck", "blocked", "silent")},
+        **{("aiojobs_runner_troubles", (kind,)): 0 for kind in KINDS},
         ("aiojobs_running_handlers", ()): 0,
         ("aiojobs_degraded", ()): 0,
         ("aiojobs_commit_duration_seconds_count", ()): stats.commits.count,
@@ -117,11 +118,11 @@ async def test_a_process_answers_for_another_that_is_in_trouble(database: Path) 
         at = datetime(2026, 3, 1, tzinfo=UTC)
         stuck = Trouble("stuck", at, "mail", 1, 1, "timeout", "")
         blocked = Trouble("blocked", at, None, None, None, None, "")
-        Path(f"{database}-owner-{owner}.report").write_text(report_text(TroubleReport((blocked, stuck, stuck))))
+        Path(f"{database}-owner-{owner}.report").write_text(report_text(TroubleReport((blocked, *[stuck] * 203))))
         found = values_of((await scrape(metrics_app(runner))).text)
         assert other.stats().stuck == 0
-    assert {kind: found["aiojobs_runner_troubles", (kind,)] for kind in ("stuck", "blocked", "silent")} == {
-        "stuck": 2, "blocked": 1, "silent": 1,
+    assert {kind: found["aiojobs_runner_troubles", (kind,)] for kind in KINDS} == {
+        "stuck": 203, "blocked": 1, "degraded": 0, "silent": 1,
     }  # fmt: skip
 
 

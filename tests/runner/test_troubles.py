@@ -95,6 +95,32 @@ def test_what_is_wrong_is_said_with_what_to_do() -> None:
     ]
 
 
+def test_what_is_stuck_alike_is_one_line_and_what_is_left_out_another() -> None:
+    alike = tuple(replace(STUCK, job_id=7 + number, since=NOW - timedelta(seconds=90 - number)) for number in range(24))
+    other = replace(STUCK, job_id=50, place="/app/b.py:9 in wait")
+    many = troubles_of([replace(FINE, troubles=(*alike, other), troubles_left_out=1_300)], NOW)
+    each = "each of them keeps its slot until it ends by itself, or its process is restarted"
+    assert [(one.what, one.advice, one.job_id) for one in many] == [
+        (
+            "24 attempts of email.welcome are stuck at /app/a.py:3 in send: stopped (timeout), the first 1 min 30 s "
+            "ago, they go on in the runner ab (pid 9 on web1); for example job 7",
+            each,
+            7,
+        ),
+        (
+            "job 50 of email.welcome, attempt 2, is stuck: stopped (timeout) 1 min 30 s ago, it goes on at "
+            "/app/b.py:9 in wait in the runner ab (pid 9 on web1)",
+            "it keeps its slot until it ends by itself, or its process is restarted",
+            50,
+        ),
+        (
+            "1,300 more attempts that go on after they were stopped in the runner ab (pid 9 on web1)",
+            each,
+            None,
+        ),
+    ]
+
+
 def test_a_database_that_cannot_be_written_is_said_with_what_to_do() -> None:
     kept = (
         "new jobs are refused meanwhile, and what was stored is kept; the runner goes on by itself when it can write: "
@@ -137,6 +163,8 @@ async def test_a_stuck_thread_is_known_to_all_who_look_until_it_ends(database: P
             said = f"job {handle.id} of deaf, attempt 1, is stuck: stopped (timeout)"
             status = await asyncio.to_thread(command, "status", "--db", database)
             assert status.out.startswith(said)
+            listed = await asyncio.to_thread(command, "list", "--db", database)
+            assert "stuck: stopped (timeout) " in listed.out
             check = await asyncio.to_thread(command, "check", "--db", database, "--json")
             assert (check.code, check.json["problems"][0]["name"]) == (7, "stuck")
             assert check.json["problems"][0]["text"].startswith(said)

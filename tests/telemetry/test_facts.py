@@ -175,13 +175,14 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         ),
         (TickFired("daily", NOON, 7), "tick: daily at 2026-03-01 12:30:15 UTC made job 7"),
         (
-            AttemptStuck(7, "email", 1, "timeout", "  File x\n"),
-            "stuck: email job 7 attempt 1 was stopped (timeout) and runs on, in its slot until it ends\n  File x",
+            AttemptStuck(7, "email", 1, "timeout", "  File x\n", NOON),
+            "stuck: email job 7 attempt 1 was stopped (timeout) at 2026-03-01 12:30:15 UTC, and runs on, in its slot "
+            "until it ends\n  File x",
         ),
         (
-            AttemptStuck(7, "email", 1, "timeout", "  File x\nERROR forged\r\n\n\x1b[2J"),
-            "stuck: email job 7 attempt 1 was stopped (timeout) and runs on, in its slot until it ends"
-            "\n"
+            AttemptStuck(7, "email", 1, "timeout", "  File x\nERROR forged\r\n\n\x1b[2J", NOON),
+            "stuck: email job 7 attempt 1 was stopped (timeout) at 2026-03-01 12:30:15 UTC, and runs on, in its slot "
+            "until it ends\n"
             "  File x\n  ERROR forged\\r\n  \n  \\x1b[2J",
         ),
         (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.cli.screen import Screen, written
@@ -11,6 +12,7 @@ from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso, decoded_val
 from aiojobs_lite.model.job import Attempt, Job, JobProgress
 from aiojobs_lite.model.progress import JobLog
 from aiojobs_lite.runner.steps import JobStep, ParentStep
+from aiojobs_lite.runner.troubles import JobMark
 from aiojobs_lite.telemetry.wording import span
 from aiojobs_lite.text import shorten
 
@@ -93,8 +95,10 @@ def _progress_as_json(progress: JobProgress | None) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def view_jobs(screen: Screen, jobs: Sequence[Job], behind: int | None) -> None:
-    """Shows a page of jobs."""
+def view_jobs(
+    screen: Screen, jobs: Sequence[Job], behind: int | None, marks: Mapping[int, JobMark] = MappingProxyType({})
+) -> None:
+    """Shows a page of jobs, those that have a mark with it."""
     if not jobs:
         screen.line("no jobs" if behind is None else f"no jobs as far as job {behind}; go on: --after {behind}")
         return
@@ -103,7 +107,7 @@ def view_jobs(screen: Screen, jobs: Sequence[Job], behind: int | None) -> None:
         ["id", "type", "status", "attempts", "enqueued", "label", "why"],
         [
             (str(job.id), job.type, job.status.value, f"{job.attempts}/{job.max_attempts}",
-             as_age(job.created_at, now), job.label or "", _why(job, now))
+             as_age(job.created_at, now), job.label or "", _why(job, now, marks.get(job.id)))
             for job in jobs
         ],
     )  # fmt: skip
@@ -111,8 +115,10 @@ def view_jobs(screen: Screen, jobs: Sequence[Job], behind: int | None) -> None:
         screen.line(f"the next page: --after {behind}", style="dim")
 
 
-def _why(job: Job, now: datetime) -> str:
+def _why(job: Job, now: datetime, mark: JobMark | None) -> str:
     """What there is to say of a job in a list."""
+    if mark is not None:
+        return f"{mark.state}: {mark.text}"
     if job.status == "processing" and job.started_at is not None:
         return f"runs for {span((now - job.started_at).total_seconds())}"
     if job.held is not None:

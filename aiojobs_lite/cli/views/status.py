@@ -92,6 +92,7 @@ def _runner_as_json(runner: RunnerInfo) -> dict[str, Any]:
         "running": runner.running, "is_draining": runner.is_draining, "started_at": as_iso(runner.started_at),
         "types": dict(runner.types), "silent": runner.silent,
         "troubles": [_trouble_as_json(one) for one in runner.troubles],
+        "troubles_left_out": runner.troubles_left_out,
     }  # fmt: skip
 
 

@@ -203,18 +203,25 @@ class DeadRedriven(Fact):
 
 @dataclass(frozen=True, slots=True)
 class AttemptStuck(Fact):
-    """A handler runs on after it was stopped, and keeps its slot. `why`: `timeout`, `cancel` or `shutdown`. `stack`:
-    where the handler is.
+    """A handler runs on after it was stopped, and keeps its slot. `why`: `timeout`, `cancel` or `shutdown`. `since`:
+    when it was stopped. `stack`: where the handler is.
     """
 
     level = logging.ERROR
-    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on, in its slot until it ends"
+    text = (
+        "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) at {since}, and runs on, in its slot "
+        "until it ends"
+    )
     block = "stack"
     job_id: int
     type: str
     attempt: int
     why: str
     stack: str
+    since: datetime
+
+    def _words(self) -> dict[str, str]:
+        return {"since": instant(self.since)}
 
 
 @dataclass(frozen=True, slots=True)
