@@ -12,7 +12,14 @@ from aiojobs_lite.cli.exits import ExitCode
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, look
 from aiojobs_lite.cli.screen import emit
 from aiojobs_lite.cli.status import is_locked, read_standing
-from aiojobs_lite.cli.views.status import LOCKED_TEXT, HealthFound, HealthProblem, health_as_json, view_health
+from aiojobs_lite.cli.views.status import (
+    LOCKED_TEXT,
+    HealthFound,
+    HealthProblem,
+    died_in_words,
+    health_as_json,
+    view_health,
+)
 from aiojobs_lite.durations import seconds
 from aiojobs_lite.runner.figures import DatabaseFigures
 from aiojobs_lite.runner.troubles import TroubleInWords, troubles_of
@@ -55,7 +62,7 @@ def check_health(
     """
     longest = seconds(max_age, "max_age")
     locked = is_locked(db)
-    now, types = look(db, lambda opened: read_standing(opened, within))
+    now, types, died = look(db, lambda opened: read_standing(opened, within))
     dead = sum(one.dead for one in types)
     troubles = troubles_of(now.runners, now.at)
     problems = [
@@ -65,7 +72,8 @@ def check_health(
         *_late(now, longest, ignore or ()),
     ]
     if dead > max_dead:
-        text = f"{counted(dead, 'job')} died lately: `aiojobs-lite dead --group`"
+        mostly = f", of them {died_in_words(died[:1])}" if died else ""
+        text = f"{counted(dead, 'job')} died lately{mostly}: `aiojobs-lite dead --group`"
         problems.append(HealthProblem(ExitCode.DEAD, text))
     health = HealthFound(now.at, now.oldest_due_age, dead, tuple(problems))
     emit(health_as_json(health), lambda screen: view_health(screen, health), as_json=as_json)

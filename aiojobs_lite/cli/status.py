@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -11,10 +11,11 @@ from aiojobs_lite.cli.screen import Screen, emit
 from aiojobs_lite.cli.views.figures import errors_as_json, figures_as_json, view_errors, view_types
 from aiojobs_lite.cli.views.jobs import job_as_json, view_jobs
 from aiojobs_lite.cli.views.status import (
+    died_in_words,
     standing_as_json,
     view_standing,
 )
-from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
+from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures, TypeFigures
 from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.opening import database_or_default
 from aiojobs_lite.stores.open import open_upkeep
@@ -25,12 +26,16 @@ Since = Annotated[str, typer.Option(metavar="DURATION", help="How far back, in w
 
 def show_status(*, db: DatabaseOption = None, since: Since = "1h", as_json: JsonOption = False) -> None:
     """Shows how the database stands: what is wrong, counts, runners, pauses, and the figures of the last hours."""
-    now, types = look(db, lambda opened: read_standing(opened, since))
+    now, types, died = look(db, lambda opened: read_standing(opened, since))
     locked = is_locked(db)
-    document = {**standing_as_json(now), "is_locked": locked, "types": [figures_as_json(one) for one in types]}
+    document = {
+        **standing_as_json(now), "is_locked": locked, "types": [figures_as_json(one) for one in types],
+        "died": errors_as_json(died)["groups"],
+    }  # fmt: skip
 
     def view(screen: Screen) -> None:
-        view_standing(screen, now, is_locked=locked)
+        deaths = [f"dead in the last {since}: {died_in_words(died)}"] if died else []
+        view_standing(screen, now, deaths, is_locked=locked)
         view_types(screen, types, since)
 
     emit(document, view, as_json=as_json)
@@ -61,6 +66,23 @@ def is_locked(db: str | None) -> bool:
     return open_upkeep(database_or_default(db)).is_locked(LOCK_PATIENCE_S)
 
 
-async def read_standing(opened: OpenedDatabase, since: str) -> tuple[DatabaseFigures, tuple[TypeFigures, ...]]:
+class DatabaseStanding(NamedTuple):
+    """How a database stands.
+
+    Attributes:
+        now: At this moment.
+        types: What ended lately, by type.
+        died: Of what jobs died lately, those of which most died first.
+    """
+
+    now: DatabaseFigures
+    types: tuple[TypeFigures, ...]
+    died: tuple[ErrorFigures, ...]
+
+
+async def read_standing(opened: OpenedDatabase, since: str) -> DatabaseStanding:
     """How the database stands, and what ended lately."""
-    return await opened.figures.now(), await opened.figures.types(since=since)
+    now, types = await opened.figures.now(), await opened.figures.types(since=since)
+    errors = await opened.figures.errors(since=since) if any(one.dead for one in types) else ()
+    died = sorted([one for one in errors if one.dead], key=lambda one: (-one.dead, one.type, one.error_type))
+    return DatabaseStanding(now, types, tuple(died))

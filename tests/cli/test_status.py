@@ -6,18 +6,21 @@ import asyncio
 import re
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.cli.views.status import died_in_words
 from aiojobs_lite.limits import Limit
+from aiojobs_lite.runner.figures import ErrorFigures
 from tests.helpers.command import Ran, beside_a_runner, command
 from tests.helpers.waiting import until
 
 STANDING = {
     "at", "counts", "by_type", "due", "oldest_due_at", "oldest_due_age", "oldest_waiting", "held", "paused",
-    "unclaimed", "runners", "types", "is_locked",
+    "unclaimed", "runners", "types", "died", "is_locked",
 }  # fmt: skip
 
 
@@ -31,7 +34,9 @@ def test_the_status_is_what_the_rows_say(database: Path) -> None:
     assert found["by_type"]["pay"] == {"pending": 0, "processing": 0, "completed": 1, "dead": 2, "cancelled": 0}
     assert {one["type"]: one["dead"] for one in found["types"]} == {"pay": 2, "welcome": 0}
     text = command("status").out
-    assert text.startswith("no runner lives that runs jobs\n")
+    assert re.match(
+        r"no runner lives that runs jobs\ndead in the last 1h: 2 pay, ConnectionError, since [\d:]{8} UTC\n", text
+    )
     assert "dead        2" in text
 
 
@@ -40,15 +45,27 @@ def test_living_runners_are_shown(database: Path) -> None:
     (runner,) = found["runners"]
     assert runner.keys() == {
         "id", "pid", "host", "max_running", "running", "is_draining", "started_at", "types", "silent", "troubles",
-            "troubles_left_out",
+        "troubles_left_out",
     }  # fmt: skip
     assert runner["types"] == {"pay": None, "mail": None, "digest": None, "welcome": None}
     assert "living runners" in beside_a_runner(database, "status").out
 
 
-def test_a_pause_is_said_first(database: Path) -> None:
+def test_of_what_jobs_died_the_largest_groups_are_said() -> None:
+    at = datetime(2026, 3, 1, 20, 43, 10, tzinfo=UTC)
+    sizes = [174, 9, 3, 2, 1]
+    died = [ErrorFigures("charge", f"Error{size}", 2 * size, size, at, at) for size in sizes]
+    assert died_in_words(died) == (
+        "174 charge, Error174, since 20:43:10 UTC; 9 charge, Error9, since 20:43:10 UTC; "
+        "3 charge, Error3, since 20:43:10 UTC; and 3 more: `aiojobs-lite dead --group`"
+    )
+    assert died_in_words(died[:1]) == "174 charge, Error174, since 20:43:10 UTC"
+
+
+def test_a_pause_is_said_before_the_counts(database: Path) -> None:
     assert command("pause", "pay", "--by", "ops").code == 0
-    first = beside_a_runner(database, "status").out.splitlines()[0]
+    died, first = beside_a_runner(database, "status").out.splitlines()[:2]
+    assert died.startswith("dead in the last 1h: 2 pay")
     assert first.startswith("paused: pay since")
     assert first.endswith(", by ops; 0 jobs pending")
     assert command("status", "--json").json["paused"]["pay"]["by"] == "ops"

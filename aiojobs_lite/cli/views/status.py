@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -11,11 +12,14 @@ from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble
-from aiojobs_lite.runner.figures import DatabaseFigures
+from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures
 from aiojobs_lite.runner.troubles import troubles_of
-from aiojobs_lite.telemetry.wording import by_type, counted, named, span
+from aiojobs_lite.telemetry.wording import by_type, counted, instant, named, span
 
 LOCKED_TEXT: Final = "another program keeps the database locked: `aiojobs-lite db doctor`"
+
+MOST_GROUPS_SHOWN: Final = 3
+"""Of dead jobs, in one line."""
 
 
 class HealthProblem(NamedTuple):
@@ -65,6 +69,16 @@ def view_health(screen: Screen, health: HealthFound) -> None:
         screen.line(f"{problem.code.name.lower().replace('_', ' ')}: {problem.text}", style="red")
 
 
+def died_in_words(died: Sequence[ErrorFigures]) -> str:
+    """Of what jobs died, the largest groups: `174 charge, KeyError, since 20:43:10 UTC`."""
+    shown = [
+        f"{one.dead:,} {one.type}, {one.error_type}, since {instant(one.first_at, has_date=False)}"
+        for one in died[:MOST_GROUPS_SHOWN]
+    ]
+    more = sum(one.dead for one in died[MOST_GROUPS_SHOWN:])
+    return "; ".join(shown) + (f"; and {more:,} more: `aiojobs-lite dead --group`" if more else "")
+
+
 def standing_as_json(now: DatabaseFigures) -> dict[str, Any]:
     """How a database stands, as JSON."""
     return {
@@ -103,11 +117,11 @@ def _trouble_as_json(trouble: Trouble) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def view_standing(screen: Screen, now: DatabaseFigures, *, is_locked: bool = False) -> None:
+def view_standing(screen: Screen, now: DatabaseFigures, deaths: Iterable[str] = (), *, is_locked: bool = False) -> None:
     """Shows how a database stands: what is wrong first."""
     if is_locked:
         screen.line(LOCKED_TEXT, style="red")
-    for text in what_is_wrong(now):
+    for text in what_is_wrong(now, deaths):
         screen.line(text, style="yellow")
     oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""
     screen.pairs([
@@ -125,12 +139,13 @@ def view_standing(screen: Screen, now: DatabaseFigures, *, is_locked: bool = Fal
         screen.table(["id", "pid", "host", "started", "running", "", "types"], rows)
 
 
-def what_is_wrong(now: DatabaseFigures) -> list[str]:
-    """What a person is to know first."""
+def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = ()) -> list[str]:
+    """What a person is to know first: what stops all jobs, those that died lately, what waits for a person."""
     found = [] if any(one.max_running for one in now.runners) else ["no runner lives that runs jobs"]
     if now.unclaimed:
         found.append(f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}")
     found += [f"{one.what}: {one.advice}" for one in troubles_of(now.runners, now.at)]
+    found += deaths
     for name, pause in now.paused.items():
         until = f" until {as_instant(pause.until)}" if pause.until else ""
         pending = now.counts.get(name, {}).get(Status.PENDING, 0)
