@@ -33,7 +33,7 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     "status": _option("status", "STATUS", "Only jobs of this status: pending, processing, completed, dead, cancelled."),
     "type": _option("type", "TYPE", "Only jobs of this type."),
     "label": _option("label", "LABEL", "Only jobs of this label."),
-    "held": _option("held", "REASON", "Only jobs that are held for this reason: payload, after, event, listener."),
+    "held": _option("held", "REASON", "Only jobs held for this reason: payload, after, event, listener, lane."),
     "batch": Annotated[int | None, typer.Option("--batch", metavar="ID", help="Only jobs of this batch.")],
     "key": _option("key", "LIMIT=KEY", "Only jobs that this limit counts under this key."),
     "error": _option("error", "TEXT", "Only jobs with this text within their latest error."),

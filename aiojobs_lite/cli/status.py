@@ -6,6 +6,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from aiojobs_lite.cli.fullest import FullestLane, read_fullest
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, look
 from aiojobs_lite.cli.screen import Screen, emit
 from aiojobs_lite.cli.views.figures import errors_as_json, figures_as_json, view_errors, view_types
@@ -26,16 +27,21 @@ Since = Annotated[str, typer.Option(metavar="DURATION", help="How far back, in w
 
 def show_status(*, db: DatabaseOption = None, since: Since = "1h", as_json: JsonOption = False) -> None:
     """Shows how the database stands: what is wrong, counts, runners, pauses, and the figures of the last hours."""
-    now, types, died = look(db, lambda opened: read_standing(opened, since))
+
+    async def read(opened: OpenedDatabase) -> tuple[DatabaseStanding, FullestLane | None]:
+        found = await read_standing(opened, since)
+        return found, await read_fullest(opened, found.now, found.types)
+
+    (now, types, died), fullest = look(db, read)
     locked = is_locked(db)
     document = {
         **standing_as_json(now), "is_locked": locked, "types": [figures_as_json(one) for one in types],
-        "died": errors_as_json(died)["groups"],
+        "fullest_lane": None if fullest is None else str(fullest), "died": errors_as_json(died)["groups"],
     }  # fmt: skip
 
     def view(screen: Screen) -> None:
         deaths = [f"dead in the last {since}: {died_in_words(died)}"] if died else []
-        view_standing(screen, now, deaths, is_locked=locked)
+        view_standing(screen, now, deaths, fullest, is_locked=locked)
         view_types(screen, types, since)
 
     emit(document, view, as_json=as_json)

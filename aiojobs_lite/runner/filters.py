@@ -18,6 +18,7 @@ from aiojobs_lite.limits import LimitKey
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Held, ReasonName, Status, StatusName
 from aiojobs_lite.model.limits import meter_text
+from aiojobs_lite.model.overview import IN_LANES
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.runner.types import type_name
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
@@ -31,7 +32,9 @@ JobOrder = Literal["newest", "oldest"]
 LARGEST_PAGE: Final = 1000  # jobs
 MOST_WANTED: Final = 1000  # values of one name in the metadata
 _MOST_NAMES_WANTED: Final = 20
-_REASONS: Final = [str(known) for known in Held if known is not Held.UNKNOWN]
+REASONS: Final = [*(str(known) for known in Held if known is not Held.UNKNOWN), IN_LANES]
+"""For which jobs are held, as lists are asked for them."""
+
 _TIMES: Final = ("created_from", "created_to", "completed_from", "completed_to", "scheduled_from", "scheduled_to")
 
 
@@ -44,7 +47,7 @@ class PendingFilters(TypedDict, total=False):
     label: str | None
     key: Mapping[str, LimitKey] | None
     batch: int | None
-    held: Held | ReasonName | None
+    held: Held | ReasonName | Literal["lane"] | None
     error: str | None
     metadata: Mapping[str, Wanted | Collection[Wanted]] | None
     payload: Mapping[str, Wanted | Collection[Wanted]] | None
@@ -67,7 +70,7 @@ class JobFilters(PendingFilters, total=False):
         label: Their label.
         key: By the name of a limit its key, of which they are: `{"org": 7}`.
         batch: The id of their batch.
-        held: Why they are held.
+        held: Why they are held; `lane`: they wait, and a limit by key counts them.
         error: Text within their error, `ConnectionError: the bank is closed`; ASCII letters in any case.
         metadata: By name a value, or several in a list, of which their metadata have one, or a list that has one.
         payload: The same of their arguments, but for secret ones.
@@ -137,6 +140,9 @@ def _query_of(given: JobFilters) -> FindJobs:
     """The query of filters."""
     refuse_unknown(given, JobFilters.__optional_keys__)
     status, held, ids = given.get("status"), given.get("held"), given.get("ids")
+    is_limited = held == IN_LANES
+    if is_limited:
+        status, held = Status.PENDING if status is None else status, None
     times: Mapping[str, Any] = {name: _micros(name, given.get(name)) for name in _TIMES}
     order = given.get("order")
     query = FindJobs(
@@ -145,7 +151,8 @@ def _query_of(given: JobFilters) -> FindJobs:
         type=type_name(given.get("type")),
         label=check_storable("label", given.get("label")),
         batch=check_key_of("batch", given.get("batch"), "batch"),
-        held=None if held is None else Held(check_choice("held", held, _REASONS)),
+        held=None if held is None else Held(check_choice("held", held, REASONS)),
+        limited=is_limited or None,
         metadata=check_wanted("metadata", given.get("metadata")),
         payload=check_wanted("payload", given.get("payload")),
         meter=_meter_of(given.get("key")),

@@ -4,12 +4,14 @@ what lists of jobs say of it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.limits import LimitKey
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.limits import LookAtLane, MeterState
 from aiojobs_lite.model.runners import RunnerInfo
@@ -53,10 +55,12 @@ class JobMark(NamedTuple):
     Attributes:
         state: In place of its status: `stuck`, `behind a limit`.
         text: What a person asks next: since when and where, or which limit and key.
+        limit: The limit that a job is behind, and its key; else None.
     """
 
     state: str
     text: str
+    limit: tuple[str, LimitKey] | None = None
 
 
 def troubles_of(runners: Iterable[RunnerInfo], now: datetime) -> list[TroubleInWords]:
@@ -175,7 +179,8 @@ async def _behind_limits(engine: Engine, jobs: Collection[Job], now: datetime) -
         found = await engine.ask(LookAtLane(lane, waiting[0].id, engine.now()))
         reached = next(filter(_is_reached, found.meters), None)
         if reached is not None:
-            mark = JobMark("behind a limit", _reached_limit(reached))
+            key = json.loads(reached.limit.key or "null")
+            mark = JobMark("behind a limit", _reached_limit(reached), (reached.limit.name, key))
             marks |= dict.fromkeys([job.id for job in waiting], mark)
     return marks
 

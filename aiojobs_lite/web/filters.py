@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.job import Held, Status
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.runner.filters import REASONS
 
 LONGEST_FILTER_CHARS: Final = 500
 """Of one field of the search."""
@@ -85,7 +86,7 @@ SEARCH_FIELDS: Final = (
     SearchField("label", "Label", "label", hint="eu"),
     SearchField("payload", "Payload", "payload", _pair, hint="user_id=7"),
     SearchField("key", "Key of a limit", "key", _pair, hint="tenant=acme"),
-    SearchField("held", "Held because of", "held", _one_of(*[str(one) for one in Held if one is not Held.UNKNOWN])),
+    SearchField("held", "Held because of", "held", _one_of(*REASONS)),
     SearchField("batch", "Batch", "batch", _number, hint="12"),
     SearchField("metadata", "Metadata", "metadata", _pair, hint="tenant=acme"),
     SearchField("from", "Enqueued from (UTC)", "created_from", _instant, hint="2026-03-01T12:30"),

@@ -16,11 +16,12 @@ from aiojobs_lite.cli.views.status import died_in_words
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.runner.figures import ErrorFigures
 from tests.helpers.command import Ran, beside_a_runner, command
+from tests.helpers.pauses import pause
 from tests.helpers.waiting import until
 
 STANDING = {
     "at", "counts", "by_type", "due", "oldest_due_at", "oldest_due_age", "oldest_waiting", "held", "paused",
-    "unclaimed", "runners", "types", "died", "is_locked",
+    "unclaimed", "runners", "types", "died", "fullest_lane", "is_locked",
 }  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def test_the_status_begins_with_a_lock(database: Path, monkeypatch: pytest.Monke
 
 
 def test_the_status_says_what_a_full_limit_holds_back(database: Path) -> None:
-    async def run() -> tuple[Ran, Ran]:
+    async def run() -> list[Ran]:
         runner = JobRunner(database)
         release = asyncio.Event()
 
@@ -93,13 +94,26 @@ def test_the_status_says_what_a_full_limit_holds_back(database: Path) -> None:
         async with runner:
             await runner.enqueue_many([report.bind(org="acme") for _ in range(3)])
             await until(lambda: runner.stats().running == 1)
-            found = [await asyncio.to_thread(command, *one) for one in (["status"], ["list", "--type", "report"])]
+            asked = (["status"], ["list", "--type", "report"], ["list", "--held", "lane"], ["status", "--json"])
+            found = [await asyncio.to_thread(command, *one) for one in asked]
             release.set()
             await runner.run_until_idle()
-        return found[0], found[1]
+            await runner.limits.pause("orgs")
+            await runner.enqueue(report, org="blue")
+            while "lane" not in (await runner.figures.now()).held:
+                await pause(0.01)
+            found.append(await asyncio.to_thread(command, "status"))
+        return found
 
-    status, jobs = asyncio.run(run())
-    assert re.search(r"behind a full limit: 2, the first due since [\d.]+ s; `aiojobs-lite explain`", status.out)
+    status, jobs, held, as_json, paused = asyncio.run(run())
+    first = (
+        "behind a full limit: 2, the first due since SPAN; most behind 'orgs' for the key \"acme\", 1 of 1, the oldest,"
+    )
+    expected = f"{first} job 7, for SPAN: `aiojobs-lite list --held lane`"
+    assert expected in re.sub(r"[\d.]+ s\b", "SPAN", status.out)
+    assert as_json.json["fullest_lane"].startswith("'orgs' for the key \"acme\", 1 of 1, the oldest, job 7, for ")
+    assert "most behind 'orgs' for the key \"blue\", paused: " in paused.out
+    assert re.findall(r"^\d+", held.out, re.MULTILINE) == ["9", "8", "4"]  # 4 is not due, and has a key as well
     assert len(re.findall(r"report +processing .* runs for ", jobs.out)) == 1
     behind = re.findall(r"report +pending .* behind a limit: 'orgs' for the key \"acme\", 1 of 1", jobs.out)
     assert len(behind) == 2

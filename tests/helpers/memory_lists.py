@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.admission import Admit, Candidate
-from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.moments import GetJobs, ListMoments, MomentPage, moments_of, place_of
 from aiojobs_lite.model.payloads import secret_in
 from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
@@ -57,6 +57,7 @@ def _fits(job: Job, query: FindJobs) -> bool:
         and (query.label is None or job.label == query.label)
         and (query.held is None or job.held is query.held)
         and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
+        and (not query.limited or (job.lane is not None and job.status is Status.PENDING and job.held is None))
         and (query.meter is None or f"\n{query.meter}\n" in f"{job.lane or ''}\n")
         and _has_text(job.error, query.error)
         and _has_text(job.reason, query.reason)

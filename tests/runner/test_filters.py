@@ -11,7 +11,7 @@ import pytest
 from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.runner.filters import select
 from aiojobs_lite.selection import JobFilters, JobSelection
@@ -35,6 +35,9 @@ NOW = to_datetime(FakeClock().now())
          FindJobs(completed_from=5, scheduled_to=7)),
         ({"ids": iter([3, 1, 3]), "order": "oldest"}, FindJobs(ids=[1, 3], oldest_first=True)),
         ({"key": {"org": "7"}, "error": "no user", "order": "newest"}, FindJobs(meter='org\n"7"', error="no user")),
+        ({"held": "event"}, FindJobs(held=Held.EVENT)),
+        ({"held": "lane"}, FindJobs(limited=True, status=Status.PENDING)),
+        ({"held": "lane", "status": "dead"}, FindJobs(limited=True, status=Status.DEAD)),
         ({"payload": {"user_id": 1}, "reason": "slip"}, FindJobs(payload={"user_id": [1]}, reason="slip")),
     ],
 )  # fmt: skip

@@ -45,8 +45,8 @@ async def test_jobs_behind_a_full_or_paused_limit_are_marked_and_others_are_not(
             await runner.enqueue(report.using(delay="1h"), org="acme")
             found = await marks_in(runner)
             assert found == {
-                2: JobMark("behind a limit", "'slow orgs' for the key \"acme\", 1 of 1"),
-                4: JobMark("behind a limit", "'orgs' for the key \"acme\", paused"),
+                2: JobMark("behind a limit", "'slow orgs' for the key \"acme\", 1 of 1", ("slow orgs", "acme")),
+                4: JobMark("behind a limit", "'orgs' for the key \"acme\", paused", ("orgs", "acme")),
             }
             async with dashboard(JobRunner(database, max_running=0)) as client:
                 page = text_of((await client.get("/jobs")).text)

@@ -36,7 +36,8 @@ def test_a_parameter_is_an_option_of_the_list(given: dict[str, str], options: di
     [
         ("status", "gone", "expected one of pending, processing, completed, dead, cancelled"),
         ("batch", "x", "expected a whole number"), ("batch", "9" * 19, "expected a whole number"),
-        ("held", "x", "expected one of payload, after, event, listener"), ("metadata", "x", "expected name=value"),
+        ("held", "x", "expected one of payload, after, event, listener, lane"),
+        ("metadata", "x", "expected name=value"),
         ("metadata", "=x", "expected name=value"), ("type", "x" * 501, "expected at most 500 characters"),
         ("from", "today", "expected a date and a time in UTC, such as 2026-03-01T12:30"),
     ],

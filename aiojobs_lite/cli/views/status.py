@@ -18,6 +18,7 @@ from aiojobs_lite.telemetry.wording import by_type, counted, instant, named, spa
 
 LOCKED_TEXT: Final = "another program keeps the database locked: `aiojobs-lite db doctor`"
 
+_EXPLAINED: Final = "`aiojobs-lite explain` with the id of one names its limit and key"
 MOST_GROUPS_SHOWN: Final = 3
 """Of dead jobs, in one line."""
 
@@ -117,11 +118,13 @@ def _trouble_as_json(trouble: Trouble) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def view_standing(screen: Screen, now: DatabaseFigures, deaths: Iterable[str] = (), *, is_locked: bool = False) -> None:
+def view_standing(
+    screen: Screen, now: DatabaseFigures, deaths: Iterable[str] = (), fullest: object = None, *, is_locked: bool = False
+) -> None:
     """Shows how a database stands: what is wrong first."""
     if is_locked:
         screen.line(LOCKED_TEXT, style="red")
-    for text in what_is_wrong(now, deaths):
+    for text in what_is_wrong(now, deaths, fullest):
         screen.line(text, style="yellow")
     oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""
     screen.pairs([
@@ -139,7 +142,7 @@ def view_standing(screen: Screen, now: DatabaseFigures, deaths: Iterable[str] = 
         screen.table(["id", "pid", "host", "started", "running", "", "types"], rows)
 
 
-def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = ()) -> list[str]:
+def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = (), fullest: object = None) -> list[str]:
     """What a person is to know first: what stops all jobs, those that died lately, what waits for a person."""
     found = [] if any(one.max_running for one in now.runners) else ["no runner lives that runs jobs"]
     if now.unclaimed:
@@ -158,7 +161,6 @@ def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = ()) -> list[str]
     if (waiting := now.held.get("lane")) is not None:
         oldest_age = now.waiting_age("lane")
         due = f", the first due since {span(oldest_age)}" if oldest_age else ""
-        found.append(
-            f"behind a full limit: {waiting}{due}; `aiojobs-lite explain` with the id of one names its limit and key"
-        )
+        where = f"most behind {fullest}: `aiojobs-lite list --held lane`" if fullest else _EXPLAINED
+        found.append(f"behind a full limit: {waiting}{due}; {where}")
     return found

@@ -41,6 +41,7 @@
     AND (:scheduled_to IS NULL OR scheduled_at <= :scheduled_to)
     AND (:error IS NULL OR instr(lower(error), lower(:error)))
     AND (:reason IS NULL OR instr(lower(reason), lower(:reason)))
+    AND (:limited IS NULL OR (lane IS NOT NULL AND status = 'pending' AND held IS NULL))
     AND (:meter IS NULL OR instr(lane || char(10), char(10) || :meter || char(10)))
     AND (:in_payload IS NULL OR instr(payload, :in_payload) OR instr(payload, char(92)))
     AND (:in_metadata IS NULL OR instr(metadata, :in_metadata) OR instr(metadata, char(92)))

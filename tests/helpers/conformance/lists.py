@@ -142,6 +142,9 @@ class Listing:
             assert await found(store, FindJobs(meter=meter)) == [ids[place] for place in places]
             of_type = FindJobs(meter=meter, type="a", status=Status.PENDING)
             assert await found(store, of_type) == [ids[place] for place in places]
+        for query in (FindJobs(limited=True), FindJobs(limited=True, type="a", status=Status.PENDING)):
+            assert await found(store, query) == ids[2::-1]
+        assert await found(store, FindJobs(limited=True, status=Status.DEAD)) == []
 
     async def test_jobs_are_found_by_when_they_ended_and_when_they_may_run(self, store: Store) -> None:
         dead = await finished(store, new(), Status.DEAD, 3)

@@ -1,0 +1,58 @@
+"""The lane in which most jobs wait, for `aiojobs-lite status`: a person looks there first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
+from aiojobs_lite.runner.opened import OpenedDatabase
+from aiojobs_lite.telemetry.wording import span
+
+_WAITING: Final = 200  # jobs that are looked at
+_RUNNING: Final = 100
+
+
+class FullestLane(NamedTuple):
+    """The lane in which most jobs wait.
+
+    Attributes:
+        limit: The limit that is reached, its key, and how many run.
+        running: The job of it that runs longest, with its type and for how many seconds; or None.
+        p95: Within how many seconds 95 of 100 of that type ended lately, or None.
+    """
+
+    limit: str
+    running: tuple[int, str, float] | None
+    p95: float | None
+
+    def __str__(self) -> str:
+        if self.running is None:
+            return self.limit
+        job_id, job_type, age = self.running
+        usual = "" if self.p95 is None else f"; 95 % of {job_type} took {span(self.p95)} at most"
+        return f"{self.limit}, the oldest, job {job_id}, for {span(age)}{usual}"
+
+
+async def read_fullest(
+    opened: OpenedDatabase, now: DatabaseFigures, types: Iterable[TypeFigures]
+) -> FullestLane | None:
+    """The fullest of the lanes of some jobs that wait longest; None if no limit holds them back."""
+    if "lane" not in now.held:
+        return None
+    waiting = await opened.jobs.list(held="lane", scheduled_to=now.at, order="oldest", limit=_WAITING)
+    marks = await opened.jobs.marks(waiting)
+    behind = Counter(job.lane for job in waiting if job.id in marks)
+    if not behind:
+        return None
+    ((fullest, _),) = behind.most_common(1)
+    mark = next(marks[job.id] for job in waiting if job.lane == fullest)
+    if mark.limit is None:
+        return None
+    running = await opened.jobs.list(status="processing", key=dict([mark.limit]), order="oldest", limit=_RUNNING)
+    oldest = min(running, key=lambda job: job.started_at or now.at, default=None)
+    if oldest is None or oldest.started_at is None:
+        return FullestLane(mark.text, None, None)
+    p95 = next((one.durations.p95 for one in types if one.type == oldest.type), None)
+    return FullestLane(mark.text, (oldest.id, oldest.type, (now.at - oldest.started_at).total_seconds()), p95)
