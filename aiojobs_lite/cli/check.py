@@ -11,9 +11,8 @@ import typer
 from aiojobs_lite.cli.exits import ExitCode
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, look
 from aiojobs_lite.cli.screen import emit
-from aiojobs_lite.cli.status import is_locked, read_standing
+from aiojobs_lite.cli.status import lock_text, read_standing
 from aiojobs_lite.cli.views.status import (
-    LOCKED_TEXT,
     HealthFound,
     HealthProblem,
     died_in_words,
@@ -61,12 +60,12 @@ def check_health(
     3, 4.
     """
     longest = seconds(max_age, "max_age")
-    locked = is_locked(db)
+    locked = lock_text(db)
     now, types, died = look(db, lambda opened: read_standing(opened, within))
     dead = sum(one.dead for one in types)
     troubles = troubles_of(now.runners, now.at)
     problems = [
-        *([HealthProblem(ExitCode.LOCKED, LOCKED_TEXT)] if locked else []),
+        *([] if locked is None else [HealthProblem(ExitCode.LOCKED, locked)]),
         *(HealthProblem(ExitCode.LOCKED, _text(one)) for one in troubles if one.kind == "degraded"),
         *_of_runners(now, troubles),
         *_late(now, longest, ignore or ()),

@@ -33,15 +33,15 @@ def show_status(*, db: DatabaseOption = None, since: Since = "1h", as_json: Json
         return found, await read_fullest(opened, found.now, found.types)
 
     (now, types, died), fullest = look(db, read)
-    locked = is_locked(db)
+    locked = lock_text(db)
     document = {
-        **standing_as_json(now), "is_locked": locked, "types": [figures_as_json(one) for one in types],
+        **standing_as_json(now), "is_locked": locked is not None, "types": [figures_as_json(one) for one in types],
         "fullest_lane": None if fullest is None else str(fullest), "died": errors_as_json(died)["groups"],
     }  # fmt: skip
 
     def view(screen: Screen) -> None:
         deaths = [f"dead in the last {since}: {died_in_words(died)}"] if died else []
-        view_standing(screen, now, deaths, fullest, is_locked=locked)
+        view_standing(screen, now, deaths, fullest, locked=locked)
         view_types(screen, types, since)
 
     emit(document, view, as_json=as_json)
@@ -67,9 +67,12 @@ def list_dead_jobs(
     emit(document, lambda screen: view_jobs(screen, jobs, jobs.next), as_json=as_json)
 
 
-def is_locked(db: str | None) -> bool:
-    """Whether another program keeps the database locked."""
-    return open_upkeep(database_or_default(db)).is_locked(LOCK_PATIENCE_S)
+def lock_text(db: str | None) -> str | None:
+    """That another program keeps the database locked, and which; None: none does."""
+    upkeep = open_upkeep(database_or_default(db))
+    if not upkeep.is_locked(LOCK_PATIENCE_S):
+        return None
+    return f"{upkeep.lock_holder() or 'another program'} keeps the database locked: `aiojobs-lite db doctor`"
 
 
 class DatabaseStanding(NamedTuple):

@@ -72,6 +72,9 @@ class Upkeep(Protocol):
     def is_locked(self, patience: float) -> bool:
         """Whether another program keeps it from being written, for at least so many seconds; changes nothing."""
 
+    def lock_holder(self) -> str:
+        """The process that keeps it from being written now, `pid 123 (python x.py)`; empty where that is not known."""
+
     def migrate(self) -> tuple[int, int]:
         """Brings the tables to this release; returns their version before and after."""
 

@@ -16,8 +16,6 @@ from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures
 from aiojobs_lite.runner.troubles import troubles_of
 from aiojobs_lite.telemetry.wording import by_type, counted, instant, named, span
 
-LOCKED_TEXT: Final = "another program keeps the database locked: `aiojobs-lite db doctor`"
-
 _EXPLAINED: Final = "`aiojobs-lite explain` with the id of one names its limit and key"
 MOST_GROUPS_SHOWN: Final = 3
 """Of dead jobs, in one line."""
@@ -119,11 +117,16 @@ def _trouble_as_json(trouble: Trouble) -> dict[str, Any]:
 
 
 def view_standing(
-    screen: Screen, now: DatabaseFigures, deaths: Iterable[str] = (), fullest: object = None, *, is_locked: bool = False
+    screen: Screen,
+    now: DatabaseFigures,
+    deaths: Iterable[str] = (),
+    fullest: object = None,
+    *,
+    locked: str | None = None,
 ) -> None:
     """Shows how a database stands: what is wrong first."""
-    if is_locked:
-        screen.line(LOCKED_TEXT, style="red")
+    if locked is not None:
+        screen.line(locked, style="red")
     for text in what_is_wrong(now, deaths, fullest):
         screen.line(text, style="yellow")
     oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""

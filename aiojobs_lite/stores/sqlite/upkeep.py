@@ -18,6 +18,7 @@ from aiojobs_lite.stores.named_sql import migrations
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.examination import examine_database, examine_files
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, check_existing, size_of, translated
+from aiojobs_lite.stores.sqlite.lock_holder import lock_holder
 from aiojobs_lite.stores.sqlite.owners import FileOwners
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from aiojobs_lite.stores.upkeep import CopyProgress, FileFacts, Finding
@@ -61,8 +62,8 @@ class SqliteUpkeep:
                 found += examine_database(connection, version, is_thorough=is_thorough)
         except StoreRefused as error:
             return [*found, Finding("schema", "bad", str(error))]
-        locked = "another program has kept it locked for a second; end that transaction"
         is_locked = self.is_locked(1.0)
+        locked = f"{self.lock_holder() or 'another program'} has kept it locked for a second; end that transaction"
         return [*found, Finding("lock", "bad", locked) if is_locked else Finding("lock", "ok", "it can be written")]
 
     def is_locked(self, patience: float) -> bool:
@@ -77,6 +78,10 @@ class SqliteUpkeep:
                 return True
             connection.execute("ROLLBACK")
         return False
+
+    def lock_holder(self) -> str:
+        """See `Upkeep.lock_holder`."""
+        return lock_holder(self._path)
 
     def migrate(self) -> tuple[int, int]:
         """See `Upkeep.migrate`."""
