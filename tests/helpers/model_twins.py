@@ -12,6 +12,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.batches import GetBatch
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.figures import PruneFigures
 from aiojobs_lite.model.job import Claimed, Outcome, Status
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import FindJobs, GetJob, Query
@@ -157,7 +158,7 @@ class Twins:
             before = self.model.database.rows
             self._highest = max(self._highest, self.now)
             expected = self.run(self.model.apply(units, self.now))
-            self._compare(applied, expected._replace(due=self.model.latest.due(known)))
+            self._compare(units, applied, expected._replace(due=self.model.latest.due(known)))
             self._compare_rows(before, view)
             self.promises.check(units, applied.answers, self.model.latest)
         return applied.answers
@@ -188,7 +189,8 @@ class Twins:
                 caller.commit()
                 before = self.model.database.rows
                 self._highest = max(self._highest, self.now)
-                assert answers == self.run(self.model.apply([unit], self.now)).answers
+                expected = self.run(self.model.apply([unit], self.now)).answers
+                assert _known([unit], answers) == _known([unit], expected)
                 self._compare_rows(before, None)
             caller.close()
 
@@ -203,8 +205,8 @@ class Twins:
                 continue
             raise AssertionError("it was not refused")
 
-    def _compare(self, applied: Applied, expected: Applied) -> None:
-        for answer, wanted in zip(applied.answers, expected.answers, strict=True):
+    def _compare(self, units: Sequence[Unit], applied: Applied, expected: Applied) -> None:
+        for answer, wanted in zip(_known(units, applied.answers), _known(units, expected.answers), strict=True):
             if isinstance(wanted, ClaimAnswer):
                 assert answer.jobs == wanted.jobs
                 assert wanted.limited_types <= answer.limited_types <= self.model.latest.may_be_held_back
@@ -332,3 +334,11 @@ def _are_due(rows: Rows, counts: Counts, now: int) -> bool:
     """
     claimable = [job for job in rows.jobs.values() if is_claimable(job) and memory_limits.is_free(rows, job)]
     return all(counts.due[job.type] <= max(micros(job.scheduled_at), now) for job in claimable)
+
+
+def _known(units: Sequence[Unit], answers: Sequence[Any]) -> list[Any]:
+    """The answers, as far as they do not depend on the rows that a store has besides: those for days, say."""
+    return [
+        0 <= answer <= write.limit if isinstance(write, PruneFigures) else answer
+        for write, answer in zip(chain.from_iterable(units), answers, strict=True)
+    ]
