@@ -127,7 +127,9 @@ async def collects(runner: JobRunner, facts: list[Fact]) -> None:
 
 
 def is_warning(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING and record.name != "aiojobs_lite.jobs"  # there are the asked-for retries
+    """Whether it is one of a fault: a retry was asked for, and a machine may have other work than this process."""
+    is_expected = record.name == "aiojobs_lite.jobs" or record.getMessage().startswith("suspended: ")
+    return record.levelno >= logging.WARNING and not is_expected
 
 
 @slow
