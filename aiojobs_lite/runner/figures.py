@@ -81,9 +81,11 @@ class TypeFigures(Figures):
 
     Attributes:
         type: The name of the type.
+        first_at: When the first of these attempts ended, UTC.
     """
 
     type: str
+    first_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +306,8 @@ class JobFigures:
         engine = await self._flushed()
         found = await engine.ask(SumFigures(first, end, names))
         ends, durations = _by_type(found.ends), _by_type(found.durations)
-        return tuple(TypeFigures(*_figures(ends[name], durations[name]), name) for name in sorted(ends))
+        first_at = {name: to_datetime(min(one.first_at for one in of_type)) for name, of_type in ends.items()}
+        return tuple(TypeFigures(*_figures(ends[name], durations[name]), name, first_at[name]) for name in sorted(ends))
 
     async def _flushed(self) -> Engine:
         """The engine, when the ends that this runner has saved are among the figures."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -23,7 +23,7 @@ TYPES_A_PAGE: Final = 100
 LIMITS_SHOWN: Final = 100
 """Of the limits, the first ones."""
 
-_DAY_HOURS: Final = 24
+_DAY_HOURS: Final = 24.0
 _COUNTED: Final = (Status.PENDING, Status.PROCESSING, Status.DEAD)
 
 
@@ -41,6 +41,7 @@ class TypeLine:
         oldest_due: Since when its longest waiting job has been due, or None.
         paused: Its pause, or None.
         is_known: Whether a runner lives that has registered it.
+        hours: The hours that its figures are of.
     """
 
     name: str
@@ -52,11 +53,12 @@ class TypeLine:
     oldest_due: datetime | None
     paused: Pause | None
     is_known: bool
+    hours: float
 
     @property
     def an_hour(self) -> float | None:
-        """How many jobs were completed in an hour, on the average of the last day."""
-        return None if self.figures is None else round(self.figures.completed / _DAY_HOURS, 1)
+        """How many jobs were completed in an hour, on the average of the last day, or of what there is of it."""
+        return None if self.figures is None else round(self.figures.completed / self.hours, 1)
 
 
 async def show_types(site: Site, asked: Asked) -> Response:
@@ -85,17 +87,30 @@ def type_lines(names: list[str], standing: DatabaseFigures, figures: tuple[TypeF
     registered: dict[str, int | None] = {}
     for runner in standing.runners:
         registered |= runner.types
-    return [_type_line(name, standing, by_name.get(name), registered) for name in names]
+    hours = _hours_of(standing.at, figures)
+    return [_type_line(name, standing, by_name.get(name), registered, hours) for name in names]
+
+
+def _hours_of(now: datetime, figures: Iterable[TypeFigures]) -> float:
+    """The hours that the figures are of: those of a day, or since the first end of all if the service is younger; at
+    least one, so that no minute is taken for an hour.
+    """
+    first = min((one.first_at for one in figures), default=now)
+    return min(max((now - first) / timedelta(hours=1), 1.0), _DAY_HOURS)
 
 
 def _type_line(
-    name: str, standing: DatabaseFigures, figures: TypeFigures | None, registered: Mapping[str, int | None]
+    name: str,
+    standing: DatabaseFigures,
+    figures: TypeFigures | None,
+    registered: Mapping[str, int | None],
+    hours: float,
 ) -> TypeLine:
     counts = standing.counts.get(name, {})
     pending, processing, dead = (counts.get(status, 0) for status in _COUNTED)
     oldest, paused = standing.oldest_due_by_type.get(name), standing.paused.get(name)
     is_known = name in registered
-    return TypeLine(name, pending, processing, dead, registered.get(name), figures, oldest, paused, is_known)
+    return TypeLine(name, pending, processing, dead, registered.get(name), figures, oldest, paused, is_known, hours)
 
 
 def _limit_line(limit: LimitState) -> dict[str, Any]:

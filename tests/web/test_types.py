@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -30,8 +32,23 @@ async def test_a_type_has_its_counts_its_figures_and_its_limit() -> None:
             await runner.enqueue_named("mail.send", tenant=tenant)
         await runner.run_until_idle()
         text = text_of((await client.get("/types")).text)
-        assert "mail.send 0 0 /3 1 — 0.1 25 %" in text
+        assert "mail.send 0 0 /3 1 — 3.0 25 %" in text
         assert "tenants every key" in text
+
+
+async def test_the_rate_is_that_of_a_day_or_of_the_time_since_the_first_end() -> None:
+    runner = runner_of_mails()
+    async with runner:
+        for _ in range(12):
+            await runner.enqueue_named("mail.send", tenant="acme")
+        await runner.run_until_idle()
+        standing, (figures,) = await runner.figures.now(), await runner.figures.types()
+    for age, rate in ((timedelta(minutes=5), 12.0), (timedelta(hours=4), 3.0), (timedelta(hours=24.9), 0.5)):
+        rare = replace(figures, type="rare", first_at=standing.at)
+        lines = types.type_lines(
+            ["mail.send", "rare", "idle"], standing, (replace(figures, first_at=standing.at - age), rare)
+        )
+        assert [line.an_hour for line in lines] == [rate, rate, None]
 
 
 async def test_a_type_is_paused_and_resumed_and_each_is_undone() -> None:
