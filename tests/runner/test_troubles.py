@@ -144,27 +144,30 @@ def test_a_database_that_cannot_be_written_is_said_with_what_to_do() -> None:
 
 
 async def test_a_stuck_thread_is_known_to_all_who_look_until_it_ends(database: Path) -> None:
-    release = threading.Event()
+    entered, release = threading.Event(), threading.Event()
 
-    @job(timeout="0.01s")
+    @job
     def deaf() -> None:
+        entered.set()
         release.wait()
 
     async with JobRunner(database, jobs=[deaf], cancel_grace=0) as runner, JobRunner(database, max_running=0) as other:
         handle = await runner.enqueue(deaf)
         try:
+            await until(entered.is_set)
+            await handle.cancel()
             await until(lambda: runner.stats().stuck == 1)
             while not (found := [one for one in await other.runners() if one.troubles]):
                 await pause(0.01)
             ((trouble,),) = [one.troubles for one in found]
-            assert (trouble.type, trouble.job_id, trouble.why) == ("deaf", handle.id, "timeout")
+            assert (trouble.type, trouble.job_id, trouble.why) == ("deaf", handle.id, "cancel")
             assert trouble.place.endswith(" in deaf")
             assert f"goes on at {trouble.place}: it keeps its slot" in await other.jobs.explain(handle.id)
-            said = f"job {handle.id} of deaf, attempt 1, is stuck: stopped (timeout)"
+            said = f"job {handle.id} of deaf, attempt 1, is stuck: stopped (cancel)"
             status = await asyncio.to_thread(command, "status", "--db", database)
             assert status.out.startswith(said)
             listed = await asyncio.to_thread(command, "list", "--db", database)
-            assert "stuck: stopped (timeout) " in listed.out
+            assert "stuck: stopped (cancel) " in listed.out
             check = await asyncio.to_thread(command, "check", "--db", database, "--json")
             assert (check.code, check.json["problems"][0]["name"]) == (7, "stuck")
             assert check.json["problems"][0]["text"].startswith(said)
