@@ -241,6 +241,9 @@ class StoredJobs(ManyJobs):
     async def marks(self, jobs: Collection[Job]) -> Mapping[int, JobMark]:
         """What is to be said of the jobs of a list beyond their rows, by id: that a handler is stuck, and where; or
         which limit by key a job is behind that is due. Few of them have something; at most 50 lanes are looked at.
+
+        Raises:
+            InvalidOption: If they are no jobs.
         """
         return await look_at_marks(self._access.engine, jobs)
 

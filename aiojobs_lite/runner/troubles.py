@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.limits import LimitKey
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.limits import LookAtLane, MeterState
@@ -154,9 +156,15 @@ def _age(trouble: Trouble, now: datetime) -> str:
 
 
 async def look_at_marks(engine: Engine, jobs: Collection[Job]) -> Mapping[int, JobMark]:
-    """What is to be said of these jobs, by their ids: of those of which there is something."""
-    now = to_datetime(engine.now())
-    return {**await _stuck_ones(engine, jobs, now), **await _behind_limits(engine, jobs, now)}
+    """What is to be said of these jobs, by their ids: of those of which there is something.
+
+    Raises:
+        InvalidOption: If they are no jobs.
+    """
+    looked_at, now = check_each("jobs", jobs, "jobs"), to_datetime(engine.now())
+    if not all(isinstance(one, Job) for one in looked_at):
+        raise InvalidOption("jobs", jobs, "jobs, as runner.jobs.list gives them")
+    return {**await _stuck_ones(engine, looked_at, now), **await _behind_limits(engine, looked_at, now)}
 
 
 async def _stuck_ones(engine: Engine, jobs: Collection[Job], now: datetime) -> dict[int, JobMark]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, UnknownJobType
-from aiojobs_lite.handlers.checks import check_storable
+from aiojobs_lite.handlers.checks import check_flag, check_storable
 from aiojobs_lite.handlers.group import JobSource
 from aiojobs_lite.handlers.job_type import Enqueueable, JobType
 from aiojobs_lite.model.pauses import Pause
@@ -43,8 +43,11 @@ class JobTypes:
 
         Args:
             is_expected: False: all have joined.
+
+        Raises:
+            InvalidOption: If it is neither True nor False.
         """
-        self._declared.expect_more(is_expected=is_expected)
+        self._declared.expect_more(is_expected=check_flag("is_expected", is_expected))
 
     async def add(self, *jobs: JobSource) -> None:
         """Adds job types to the runner, also while it runs, all or none: their jobs are claimed from now on, and events

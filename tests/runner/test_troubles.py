@@ -10,8 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from aiojobs_lite import Job, JobRunner, Status, job
 from aiojobs_lite.engine.phase import Phase
+from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble
 from aiojobs_lite.runner.explain import OwnRunner, Situation, sentence
@@ -185,3 +188,11 @@ async def test_a_runner_that_shows_nothing_is_silent_after_half_a_minute(databas
             os.utime(file, (time.time() - age, time.time() - age))
             (found,) = await runner.runners()
             assert (found.silent is not None, found.troubles) == (is_silent, ())
+
+
+async def test_marks_are_of_jobs(database: Path) -> None:
+    async with JobRunner(database) as runner:
+        assert await runner.jobs.marks([]) == {}
+        with pytest.raises(InvalidOption) as caught:
+            await runner.jobs.marks([7])  # type: ignore[list-item]  # what is tested
+    assert str(caught.value) == "jobs=[7]: expected jobs, as runner.jobs.list gives them."

@@ -285,6 +285,7 @@ AFTER = [  # it
     *by_name("ctx.send", lambda runner: lambda **given: context(runner).send(
         **{"name": "a", "event": "e", **given}), "name", "event", "data", "id"),
     *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
+    Entrance("runner.jobs.marks", lambda runner, value: runner.jobs.marks(value)),
     *by_name("runner.jobs.log", lambda runner: runner.jobs.log, "job_id"),
     *by_name("runner.jobs.steps", lambda runner: runner.jobs.steps, "job_id"),
     *by_name("runner.jobs.parent", lambda runner: runner.jobs.parent, "job_id"),
@@ -324,6 +325,7 @@ AFTER = [  # it
     Entrance("runner.asgi(app)", lambda runner, value: runner.asgi(value)),
     *by_name("runner.jobs.wait", lambda runner: runner.jobs.wait, "job_id"),
     *by_name("runner.jobs.peek", lambda runner: runner.jobs.peek, "job_id"),
+    *by_name("runner.types.expect_more", lambda runner: runner.types.expect_more, "is_expected"),
     Entrance("runner.types.add", lambda runner, value: runner.types.add(value)),
     Entrance("runner.types.replace", lambda runner, value: runner.types.replace(value)),
     Entrance("runner.types.remove", lambda runner, value: runner.types.remove(value)),
