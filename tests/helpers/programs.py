@@ -158,7 +158,7 @@ def alive(pid: int) -> bool:
     """Whether a process still runs; one that has ended and was not waited for does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may end while its file is read
         return False
     return state != "Z"
 
