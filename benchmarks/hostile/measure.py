@@ -21,7 +21,7 @@ from benchmarks.harness import new_path
 RUNS_PER_S: Final = 60
 """Of the steady stream: a quarter of what a runner alone can do."""
 
-_WARM: Final = 100
+_WARM: Final = 900  # runs before the first measurement: a process that is cold would flatter the second
 _BEGINS_S: Final = 1.0  # an attack, before the first run beside it
 _TOGETHER: Final = 50  # events in a request
 _LOOK_S: Final = 0.02
