@@ -226,6 +226,13 @@ def check_id(job_id: object) -> int:
     return job_id
 
 
+def check_key(key: object) -> str:
+    """Checks that a value may be the key of a job: text."""
+    if not isinstance(key, str):
+        raise InvalidOption("key", key, "the key of a job, as text")
+    return key
+
+
 def check_ids(ids: object) -> set[int]:
     """Checks that a value has ids of jobs, at most those of a page; see `check_id`."""
     wanted = {check_id(one) for one in check_each("ids", ids, "ids of jobs")}

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Unpack
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.waiters import Finished, finished_as
 from aiojobs_lite.engine.watchers import JobWatch
-from aiojobs_lite.errors import InvalidOption, JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
+from aiojobs_lite.errors import JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
 from aiojobs_lite.handlers.checks import check_flag, check_instant, check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
@@ -28,6 +28,7 @@ from aiojobs_lite.runner.filters import (
     Wanted,
     check_id,
     check_ids,
+    check_key,
     check_key_of,
     check_reason,
     select,
@@ -71,8 +72,7 @@ class StoredJobs(ManyJobs):
         Raises:
             JobNotFound: If no job has this id.
         """
-        engine = self._access.engine
-        job = await engine.ask(GetJob(check_id(job_id)))
+        job = await self._access.engine.ask(GetJob(check_id(job_id)))
         if job is None:
             raise JobNotFound(job_id)
         return job
@@ -266,9 +266,7 @@ class StoredJobs(ManyJobs):
         Raises:
             InvalidOption: If it is no text.
         """
-        if not isinstance(key, str):
-            raise InvalidOption("key", key, "the key of a job, as text")
-        return self._access.latest_engine.identity.id_of(key)
+        return self._access.latest_engine.identity.id_of(check_key(key))
 
     async def run_now(self, job_id: int) -> None:
         """Makes a job due that waits for its retry or for its time. What else keeps it from running stays: a pause, a
