@@ -77,6 +77,7 @@ async def test_a_registration_in_one_runner_reaches_another_one_of_the_database(
         await until(lambda: "shop-pay" in other.stats().by_type)
         await client.post("/fn/register", json=functions(f"{server.url}/api/inngest", "mail"))
         await until(lambda: "shop-mail" in other.stats().by_type)
+        assert "shop-pay" not in other.stats().by_type  # the second registration has it no more
 
 
 async def test_a_run_that_begins_while_its_app_is_taken_over_finds_all_functions_of_the_app(

@@ -159,6 +159,7 @@ async def test_requests_that_never_come_to_their_ends_hold_up_no_other_one(start
         for writer in writers:
             writer.write(b"a")
         await made.run_of_the_good_app()
+        assert made.runner.stats().by_type["good-go"].completed == 2
         for writer in writers:
             writer.close()
 

@@ -76,6 +76,7 @@ class Changing:
             for n in range(3):
                 await inserted(other, new(f"type {n}"))
                 await until_reported(reported, f"type {n}")
+                assert shown(mine) == shown(other)
 
     async def test_so_is_every_kind_of_commit(self, two: tuple[Store, Store]) -> None:
         mine, other = two
@@ -101,6 +102,7 @@ class Changing:
         await inserted(other, new("b"))  # between two iterations
         async with watched(mine) as reported:
             await until_reported(reported, "b")
+        assert set(shown(mine)) == {"a", "b"}
 
     @pytest.mark.parametrize("fails", [True, False])
     async def test_a_transaction_of_its_own_does_not_swallow_it(self, two: tuple[Store, Store], fails: bool) -> None:
@@ -131,6 +133,7 @@ class Changing:
             await inserted(two[1], new("b"))
             await until_reported(first, "b")
             await until_reported(second, "a")
+        assert shown(two[0]) == shown(two[1])
 
 
 class Sharing:

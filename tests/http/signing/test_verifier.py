@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -169,16 +168,19 @@ def test_no_bytes_raise_anything_else(scheme: str, body: bytes, drawn: st.DataOb
         (name, drawn.draw(st.one_of(st.just(value), st.binary(max_size=60), any_text().map(lossy)), name.decode()))
         for name, value in valid.items()
     ]
-    check(scheme, body, headers)
+    assert body == BODY or not is_accepted(scheme, body, headers)
 
 
 def lossy(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def check(scheme: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    with suppress(SignatureRefused):
+def is_accepted(scheme: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+    try:
         verifier(scheme).verify(body, headers)
+    except SignatureRefused:
+        return False
+    return True
 
 
 json_values = st.recursive(
@@ -195,13 +197,14 @@ json_values = st.recursive(
 )
 def test_no_claim_raises_anything_else_although_its_key_is_right(header: bytes, name: str, value: object) -> None:
     payload = json.dumps({**claims(), name: value}).encode()
-    check("upstash", BODY, [(b"upstash-signature", odd_token(header, payload).encode())])
+    accepted = is_accepted("upstash", BODY, [(b"upstash-signature", odd_token(header, payload).encode())])
+    assert not accepted or name not in {"iss", "sub", "body"} or value == claims()[name]
 
 
 @given(payload=st.binary(max_size=60))
 def test_no_payload_raises_anything_else_although_its_key_is_right(payload: bytes) -> None:
     signature = odd_token(b'{"alg":"HS256"}', payload)
-    check("upstash", BODY, [(b"upstash-signature", signature.encode())])
+    assert not is_accepted("upstash", BODY, [(b"upstash-signature", signature.encode())])
 
 
 # The log.

@@ -334,8 +334,10 @@ def test_no_expression_fails_on_any_values(node: Any, event: Any, other: Any) ->
 
 @given(any_text() | st.text("abevnt.()[]{}\"'!&|?:=<>+-*/%,0123456789 \\rux\n"))
 def test_any_text_is_an_expression_or_none(text: str) -> None:
+    found = None
     with suppress(ExpressionError):
-        compile_expression(text)
+        found = compile_expression(text)
+    assert found is None or found.text == text
 
 
 @pytest.mark.parametrize(
