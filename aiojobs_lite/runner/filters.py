@@ -226,7 +226,7 @@ def check_id(job_id: object) -> int:
     return job_id
 
 
-def check_key(key: object) -> str:
+def check_job_key(key: object) -> str:
     """Checks that a value may be the key of a job: text."""
     if not isinstance(key, str):
         raise InvalidOption("key", key, "the key of a job, as text")

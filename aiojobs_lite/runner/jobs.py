@@ -28,7 +28,7 @@ from aiojobs_lite.runner.filters import (
     Wanted,
     check_id,
     check_ids,
-    check_key,
+    check_job_key,
     check_key_of,
     check_reason,
     select,
@@ -266,7 +266,7 @@ class StoredJobs(ManyJobs):
         Raises:
             InvalidOption: If it is no text.
         """
-        return self._access.latest_engine.identity.id_of(check_key(key))
+        return self._access.latest_engine.identity.id_of(check_job_key(key))
 
     async def run_now(self, job_id: int) -> None:
         """Makes a job due that waits for its retry or for its time. What else keeps it from running stays: a pause, a
