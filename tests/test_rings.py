@@ -110,15 +110,29 @@ async def test_each_asynchronous_test_has_the_limit() -> None:
     assert "limited.<locals>.within" in names
 
 
-@pytest.mark.parametrize(("budget", "is_too_much"), [("7.5", False), ("7.4", True), (None, False)])
+@pytest.mark.parametrize(
+    ("budget", "slowness", "is_too_much", "said"),
+    [
+        ("7.5", 3, False, "; 7.5 s may be used"), ("7.4", 1, True, "; 7.4 s may be used"), (None, 1, False, ""),
+        ("2.4", 3, True, "; 7.2 s may be used"), ("2.5", 3, False, "; 7.5 s may be used"),
+    ],
+)  # fmt: skip
 def test_a_run_that_computes_for_longer_than_it_may_says_so(
-    monkeypatch: pytest.MonkeyPatch, budget: str | None, is_too_much: bool
+    monkeypatch: pytest.MonkeyPatch, budget: str | None, slowness: float, is_too_much: bool, said: str
 ) -> None:
+    monkeypatch.setattr(cpu, "slowness", lambda: slowness)
     monkeypatch.delenv(cpu.BUDGET, raising=False)
     if budget is not None:
         monkeypatch.setenv(cpu.BUDGET, budget)
     assert cpu.is_too_much(7.5) is is_too_much
-    assert cpu.said(7.5) == "8 s of processors" + (f"; {budget} s may be used" if budget else "")
+    assert cpu.said(7.5) == f"8 s of processors{said}"
+
+
+def test_a_quick_processor_is_held_to_what_a_usual_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "USUAL_S", 1e9)
+    assert cpu.slowness.__wrapped__() == 1
+    monkeypatch.setattr(cpu, "USUAL_S", 1e-9)
+    assert cpu.slowness.__wrapped__() > 1000
 
 
 @slow
@@ -130,4 +144,4 @@ def test_a_run_that_computes_for_longer_than_it_may_fails(processes: int, budget
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=9 * PATIENCE, check=False
     )
-    assert (done.returncode, f"; {budget} s may be used" in done.stdout) == (code, True), done.stdout
+    assert (done.returncode, " s may be used" in done.stdout) == (code, True), done.stdout
