@@ -37,7 +37,7 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Complete
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.origin import Origin
-from aiojobs_lite.policy.settle import Ending, Stop, Suspension
+from aiojobs_lite.policy.settle import Ending, Stop, Suspension, outlived
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
@@ -246,6 +246,8 @@ class Executor:
         claimed, job_type = run.claimed, run.job_type
         if run.stopped is not None:
             return Ending(stopped=run.stopped)
+        if claimed.crashes and outlived(claimed, job_type.policy):
+            return Ending(lost=True, is_outlived=True)
         try:
             args, kwargs = job_type.signature.load(claimed.payload)
         except InvalidPayload as error:

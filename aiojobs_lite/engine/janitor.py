@@ -75,8 +75,8 @@ class Janitor:
 
         Args:
             is_first: Whether it is the rescue of the start. Job types may be added right behind that, and say what
-                follows a death: a job that is at its end, of a type that is not known yet, is left to the next rescue,
-                and to a later one while more types are expected.
+                follows a cancel: a job that is to be cancelled, of a type that is not known yet, is left to the next
+                rescue, and to a later one while more types are expected.
         """
         owned = (
             self._attempts.watch_owned()
@@ -132,7 +132,7 @@ class Janitor:
 
     def _lost(self, job: Job, job_type: JobType[..., Any] | None, *, restarts: bool) -> End:
         policy = job_type.policy if job_type else Policy()
-        ending = Ending(lost=True, interrupted=job.interrupted, restarts=restarts)
+        ending = Ending(lost=True, interrupted=job.interrupted, is_strange=job_type is None, restarts=restarts)
         cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
         return settle(_claimed(job), ending, policy, self._clock.now(), cancel=cancel)
 

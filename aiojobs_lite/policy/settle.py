@@ -80,6 +80,10 @@ class Ending(NamedTuple):
         stopped: Why the runner stopped it; None if it did not, or if stopping it had no effect on it.
         lost: Its owner died; `interrupted` says whether a drain had left it running.
         interrupted: A drain had left it running when its owner died.
+        is_strange: It is lost, and the runner that noticed it has not registered its type: one that has decides when it
+            claims the job whether it is at its end.
+        is_outlived: Attempts before it were lost in that way, and the job is at its end (`outlived`): it was claimed,
+            and its handler was not called. `lost` is set as well.
         unreadable: Why the payload does not fit the handler, which was not called.
         unbegun: The runner could not begin it, because of `error`: no task could be made, say.
         suspension: What it waits for, if it was stopped for that.
@@ -94,6 +98,8 @@ class Ending(NamedTuple):
     stopped: Stop | None = None
     lost: bool = False
     interrupted: bool = False
+    is_strange: bool = False
+    is_outlived: bool = False
     unreadable: str | None = None
     unbegun: bool = False
     suspension: Suspension | None = None
@@ -107,6 +113,14 @@ class Ending(NamedTuple):
 
 RETURNED: Final = Ending()
 """The handler returned nothing, as nearly all do."""
+
+
+def outlived(job: Claimed, policy: Policy) -> bool:
+    """Whether a job that was just claimed is at its end: by deaths of its owners, which a runner noticed that has not
+    registered its type.
+    """
+    is_at_end = job.crashes >= MOST_CRASHES or (job.crashes > 0 and job.attempt > job.max_attempts)
+    return is_at_end and not policy.outlives_crashes
 
 
 def settle(
@@ -156,7 +170,7 @@ class _Settlement:
         if ending.unreadable is not None:
             return self._held(ending.unreadable)
         if ending.lost:
-            return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
+            return self._ownerless(ending)
         if ending.unbegun:
             return self._unbegun(ending.failure)
         if ending.stopped is Stop.SUSPEND and ending.suspension is not None:
@@ -213,6 +227,14 @@ class _Settlement:
             end = end._replace(scheduled_at=after(self._now, delay), failure=failure)
         return end
 
+    def _ownerless(self, ending: Ending) -> Again | Close:
+        if ending.is_outlived:
+            return self._outlived()
+        if ending.is_strange:
+            outcome = Outcome.INTERRUPTED if ending.interrupted else Outcome.LOST
+            return self._again(outcome, self._now)._replace(refund=ending.interrupted)
+        return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
+
     def _lost(self, failure: Failure | None) -> Again | Close:
         if self._policy.outlives_crashes:
             waits = self._crashes + 2 - MOST_CRASHES
@@ -224,6 +246,11 @@ class _Settlement:
         if self._is_last_attempt:
             return self._dead(Outcome.LOST, self._used_up, failure)
         return self._again(Outcome.LOST, self._now, failure)
+
+    def _outlived(self) -> Close:
+        text = f"deaths of its process: {self._crashes}. Its handler was not called again"
+        reason = "crashed" if self._crashes >= MOST_CRASHES else self._used_up
+        return self._dead(Outcome.FAILED, reason, Failure("AttemptLost", text, ""))._replace(refund=True)
 
     def _held(self, problem: str) -> Again:
         """The handler was not called. Nothing is recorded of the attempt, and no counter moves, because the job is

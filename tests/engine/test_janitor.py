@@ -19,7 +19,7 @@ from aiojobs_lite.model.ends import Again, Close, End
 from aiojobs_lite.model.job import Claimed, Job, NewJob, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListProcessing
 from aiojobs_lite.model.runners import EndRunners, ListRunners, SetRunner
-from aiojobs_lite.model.writes import Claim, Insert, MarkInterrupted
+from aiojobs_lite.model.writes import CancelJob, Claim, Insert, MarkInterrupted
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import OwnerRescued
@@ -154,22 +154,31 @@ async def test_a_lost_attempt_in_which_an_operation_ended_counts_as_the_first(wo
     }  # fmt: skip
 
 
-async def test_a_death_of_a_type_that_may_be_added_behind_the_start_waits_for_the_next_rescue(world: World) -> None:
-    for owner, types in (("dead", ["known", "unknown"]), ("gone", ["unknown"])):
-        jobs = await world.claimed_by(owner, *types)  # of two attempts
-        lost = [(Again(one.id, 1, owner, one.type, Outcome.LOST, world.clock.now()),) for one in jobs]
-        await world.memory.apply([*lost, (Claim("dead", 9, frozenset(types), {}, {}),)], world.clock.now())
-    await world.claimed_by("dead", "unknown")
+async def test_a_cancel_of_a_type_that_may_be_added_behind_the_start_waits_for_the_next_rescue(world: World) -> None:
+    jobs = await world.claimed_by("dead", "known", "unknown", "unknown")
+    await world.memory.apply([(CancelJob(one.id, None),) for one in jobs[:2]], world.clock.now())
     janitor = world.janitor()
     await janitor.rescue(is_first=True)
-    assert {(end.id, type(end)) for end in world.ends} == {(1, Close), (4, Again)}
+    assert {(end.id, type(end)) for end in world.ends} == {(1, Close), (3, Again)}
     assert (await world.job(2)).status is Status.PROCESSING
     world.registry.is_partial = True
     await janitor.rescue()
     assert world.ends[2:] == []
     world.registry.is_partial = False
     await janitor.rescue()
-    assert {(end.id, type(end)) for end in world.ends[2:]} == {(2, Close), (3, Close)}
+    assert [(end.id, type(end)) for end in world.ends[2:]] == [(2, Close)]
+
+
+async def test_a_job_whose_type_is_not_known_is_given_back_after_its_last_attempt_too(world: World) -> None:
+    jobs = await world.claimed_by("dead", "known", "unknown")  # of two attempts
+    lost = [(Again(one.id, 1, "dead", one.type, Outcome.LOST, world.clock.now()),) for one in jobs]
+    again = Claim("dead", 9, frozenset({"known", "unknown"}), {}, {})
+    await world.memory.apply([*lost, (again,)], world.clock.now())
+    await world.janitor().rescue()
+    found = [await world.job(one.id) for one in jobs]
+    assert [(one.status, one.attempts, one.crashes) for one in found] == [
+        (Status.DEAD, 2, 2), (Status.PENDING, 2, 2),
+    ]  # fmt: skip
 
 
 async def test_the_jobs_of_the_dead_are_given_back_and_those_of_the_living_are_left(world: World) -> None:

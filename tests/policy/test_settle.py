@@ -15,7 +15,16 @@ from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import TRANSITIONS, Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
-from aiojobs_lite.policy.settle import FREE_INTERRUPTIONS, MOST_CRASHES, Ending, Policy, Stop, Suspension, settle
+from aiojobs_lite.policy.settle import (
+    FREE_INTERRUPTIONS,
+    MOST_CRASHES,
+    Ending,
+    Policy,
+    Stop,
+    Suspension,
+    outlived,
+    settle,
+)
 from aiojobs_lite.policy.verdict import Wish
 from tests.helpers.instants import SECOND
 
@@ -78,6 +87,7 @@ UNBEGUN = Ending(error=BOOM, failure=FAILURE, unbegun=True)
 LOST = Ending(lost=True, failure=FAILURE)
 ADVANCED = Ending(lost=True, failure=FAILURE, restarts=True)
 LEFT = Ending(lost=True, interrupted=True, failure=FAILURE)
+STRANGE = Ending(lost=True, is_strange=True)
 
 TABLE = [
     Row("it returns nothing", claimed(), Ending(), complete()),
@@ -347,6 +357,7 @@ ends = st.builds(
     stopped=st.none() | st.sampled_from(Stop),
     lost=st.booleans(),
     interrupted=st.booleans(),
+    is_outlived=st.booleans(),
     unreadable=st.none() | st.just("odd"),
     restarts=st.booleans(),
     # An attempt waits for nothing that was over before its job was due.
@@ -412,6 +423,33 @@ def test_a_job_whose_code_runs_elsewhere_dies_of_no_crash_and_waits_ever_longer(
         attempt=job.attempt, restarts=True, refund=job.max_attempts == 1
     )
     assert settle(job, ADVANCED, policy, NOW, chance=longest) == advanced
+
+
+@pytest.mark.parametrize("job", [claimed(1), claimed(1, 1), claimed(5), claimed(3, crashes=2)])
+def test_no_job_dies_of_a_crash_where_its_type_is_not_known(job: Claimed) -> None:
+    assert settle(job, STRANGE, POLICY, NOW) == again(Outcome.LOST)._replace(attempt=job.attempt)
+    left = settle(job._replace(interruptions=FREE_INTERRUPTIONS), STRANGE._replace(interrupted=True), POLICY, NOW)
+    assert left == again(Outcome.INTERRUPTED, refund=True)._replace(attempt=job.attempt)
+    assert settle(job, STRANGE, POLICY, NOW, cancel="not needed") == Close(
+        7, job.attempt, "me", "email", Outcome.LOST, Status.CANCELLED, "not needed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        (claimed(1), None), (claimed(6, 5), None), (claimed(3, crashes=2), None), (claimed(5, crashes=2), None),
+        (claimed(4, crashes=3), "crashed"), (claimed(6, crashes=3), "crashed"),
+        (claimed(2, 1, crashes=1), "its only attempt used up"), (claimed(6, crashes=2), "all 5 attempts used up"),
+    ],
+)  # fmt: skip
+def test_it_dies_of_them_where_its_type_is_known_when_it_is_claimed(job: Claimed, reason: str | None) -> None:
+    assert outlived(job, POLICY) == (reason is not None)
+    assert not outlived(job, Policy(outlives_crashes=True))
+    if reason is not None:
+        failure = Failure("AttemptLost", f"deaths of its process: {job.crashes}. Its handler was not called again", "")
+        expected = Close(7, job.attempt, "me", "email", Outcome.FAILED, Status.DEAD, reason, failure, refund=True)
+        assert settle(job, Ending(lost=True, is_outlived=True), POLICY, NOW) == expected
 
 
 def test_settle_draws_its_jitter_unless_it_is_given_one() -> None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
-from aiojobs_lite import JobRunner, Outcome, Status
+import pytest
+
+from aiojobs_lite import JobRunner, JobType, Outcome, Status
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.telemetry.facts import AttemptStarted, OwnerRescued
-from tests.helpers.apps.worker import JOBS, held, quick
+from tests.helpers.apps.worker import JOBS, held, kills_its_process, kills_its_process_once, quick
 from tests.helpers.machine import promised
 from tests.helpers.programs import looking, rescue, worker
 from tests.helpers.rings import slow
@@ -74,6 +76,30 @@ async def test_a_job_that_kills_its_process_three_times_is_dead(database: Path) 
         assert [one.outcome for one in job.history] == [Outcome.LOST] * 3
         assert await (await runner.enqueue(quick)).result(PATIENCE) == child.pid  # and the process lives
         assert not child.said("started")
+
+
+@slow
+@pytest.mark.parametrize("job_type", [kills_its_process, kills_its_process_once])
+async def test_it_is_dead_although_a_runner_rescued_it_that_does_not_know_its_type(
+    database: Path, job_type: JobType[[], None]
+) -> None:
+    deaths = min(3, job_type.max_attempts)
+    async with looking(database) as runner:
+        job_id = (await runner.enqueue(job_type)).id
+    async with JobRunner(database, max_running=0) as strange:
+        for attempt in range(1, deaths + 1):
+            async with worker(database) as child:
+                assert await child.line("started") == ["started", str(job_id), str(attempt)]
+                assert await child.ended() == -SIGKILL
+            await rescue(strange)
+            assert (await strange.jobs.get(job_id)).status is Status.PENDING
+        async with worker(database) as child:
+            await child.line("ready")
+            await strange.jobs.wait(job_id)
+            assert not child.said("started")
+        job = await strange.jobs.get(job_id)
+        assert (job.status, job.attempts, job.crashes) == (Status.DEAD, deaths, deaths)
+        assert [one.outcome for one in job.history] == [Outcome.LOST] * deaths + [Outcome.FAILED]
 
 
 @slow
