@@ -22,6 +22,7 @@ MOST_MOVED_AT_ONCE: Final = 10_000
 """Jobs that one press of a button moves; another press moves the next ones."""
 
 _SHOWN: Final = 5  # of the jobs that are meant
+_COUNTED_WITHIN: Final = "30ms"  # unless the count is asked for, however long it takes
 
 
 class BulkAction(NamedTuple):
@@ -98,7 +99,8 @@ async def _ask_first(
         count, sample = BoundedCount(len(meant), is_more=False), meant[:_SHOWN]
     else:
         search = _until_now(search)
-        count = await site.runner.jobs.count(**search.options, most=MOST_MOVED_AT_ONCE)
+        within = None if form.one("count") else _COUNTED_WITHIN
+        count = await site.runner.jobs.count(**search.options, most=MOST_MOVED_AT_ONCE, within=within)
         sample = await site.runner.jobs.list(**search.options, limit=_SHOWN)
     return await site.show(
         asked, "confirm_many.html", action=action, ids=ids, search=search, count=count, sample=sample,

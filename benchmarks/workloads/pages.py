@@ -40,6 +40,7 @@ _OTHERS: Final = (
     *(f"deliveries?status={status}" for status in STATUSES), "lanes", "lanes?limit=tenant", "find?q=401", "jobs/1",
     "jobs/401", "jobs/1007", "nothing",
 )  # fmt: skip
+_OF_A_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
 
 
 def paths() -> list[str]:
@@ -48,6 +49,11 @@ def paths() -> list[str]:
     lists += [{"order": "oldest", **wanted} for wanted in _FILTERS]
     lists += [{"after": "500000", **wanted} for wanted in _FILTERS]
     return [*_OTHERS, *(f"jobs?{urlencode({name: of for name, of in one.items() if of})}" for one in lists)]
+
+
+def questions() -> list[str]:
+    """The forms by which a person asks to delete all jobs that match; a page says first how many they are."""
+    return [urlencode({"action": "delete", "all": "1", **wanted}) for wanted in _FILTERS]
 
 
 def pages(plan: Plan) -> Iterator[Figure]:
@@ -65,13 +71,17 @@ def pages(plan: Plan) -> Iterator[Figure]:
 
 def asked(path: Path) -> dict[str, tuple[float, ...]]:
     """Milliseconds of each answer of each page of a file."""
-    took: dict[str, list[float]] = {page: [] for page in paths()}
+    forms = {f"jobs/many {form}": form for form in questions()}
+    took: dict[str, list[float]] = {page: [] for page in (*paths(), *forms)}
     with served(APP, {**os.environ, "AIOJOBS_LITE_DATABASE": str(path)}) as server:
         connection = HTTPConnection(urlsplit(server.address).netloc)
         for _ in range(ASKED_TIMES):
             for page, values in took.items():
                 began = time.perf_counter()
-                connection.request("GET", f"/{page}")
+                if page in forms:
+                    connection.request("POST", "/jobs/many", forms[page], _OF_A_FORM)
+                else:
+                    connection.request("GET", f"/{page}")
                 answer = connection.getresponse()
                 text = answer.read()
                 values.append((time.perf_counter() - began) * 1000)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import sys
 import time
@@ -22,7 +23,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from aiojobs_lite import JobRunner
-from aiojobs_lite.web import jobs_dashboard
+from aiojobs_lite.runner import walks
+from aiojobs_lite.web import bulk, jobs_dashboard
 from tests.helpers.asgi_server import served
 from tests.helpers.browser import Visit, chromium, needs_chromium, visit
 from tests.helpers.rings import slow
@@ -120,6 +122,28 @@ async def test_every_action_on_jobs(has_scripts: bool) -> None:
             await page.get_by_label("all that match").check()
             await page.get_by_role("button", name="Retry…").click()
             await expect(page.locator("h1")).to_contain_text("Retry ")
+            await page.locator(".actions button").click()
+            await expect(page.locator(".notice")).to_contain_text("sent back to pending")
+        assert visited.complaints == []
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+async def test_a_long_count_is_made_while_the_page_is_shown_or_when_it_is_asked_for(
+    has_scripts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "_COUNTED_WITHIN", 1e-9)
+    monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
+    async with opened() as (_, address, browser):
+        async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:
+            page = visited.page
+            await page.goto(f"{address}jobs?error=e")
+            await page.get_by_label("all that match").check()
+            await page.get_by_role("button", name="Retry…").click()
+            if not has_scripts:
+                await expect(page.locator("h1")).to_have_text("Retry all that match?")
+                await page.get_by_role("button", name="Count them all").click()
+            await expect(page.locator("h1")).to_have_text(re.compile(r"Retry \d+ jobs\?"))
+            await visited.check(WIDE["width"], has_scripts=has_scripts)
             await page.locator(".actions button").click()
             await expect(page.locator(".notice")).to_contain_text("sent back to pending")
         assert visited.complaints == []

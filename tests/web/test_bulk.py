@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.runner import walks
 from aiojobs_lite.web import bulk
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
 
@@ -25,6 +28,11 @@ async def die(runner: JobRunner, jobs: int) -> None:
     await runner.run_until_idle()
 
 
+def hidden_of(page: str) -> dict[str, Any]:
+    """The hidden fields of a page's form."""
+    return {str(given["name"]): given["value"] for _, given in tags_of(page) if given.get("type") == "hidden"}
+
+
 async def test_all_that_match_are_counted_then_moved_and_those_that_come_later_are_not() -> None:
     runner = runner_of_orders()
     async with dashboard(runner) as client:
@@ -33,11 +41,8 @@ async def test_all_that_match_are_counted_then_moved_and_those_that_come_later_a
         assert "Delete 7 jobs?" in text_of(asked.text)
         assert "This cannot be undone." in asked.text
         assert "and 2 more" in text_of(asked.text)
-        hidden = {
-            str(given["name"]): given["value"] for tag, given in tags_of(asked.text) if given.get("type") == "hidden"
-        }
         await die(runner, 1)
-        done = await press(client, "/jobs/many", **hidden)
+        done = await press(client, "/jobs/many", **hidden_of(asked.text))
         assert "7 jobs deleted." in text_of(done.text)
         assert [job.id for job in await runner.jobs.list()] == [8]
 
@@ -66,6 +71,24 @@ async def test_more_than_can_be_moved_at_once_is_said(monkeypatch: pytest.Monkey
         done = await press(client, "/jobs/many", action="delete", all="1", status="dead", confirmed="1")
         assert "2 jobs deleted." in text_of(done.text)
         assert len(await runner.jobs.list()) == 1
+
+
+async def test_a_count_that_goes_through_many_jobs_is_made_when_the_page_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulk, "_COUNTED_WITHIN", 1e-9)
+    monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
+    runner = runner_of_orders()
+    async with dashboard(runner) as client:
+        await die(runner, 4)
+        asked = await press(client, "/jobs/many", action="delete", all="1", error="no order 0")
+        assert "Delete all that match? 0 found so far." in text_of(asked.text)
+        assert "Delete 0 jobs" not in text_of(asked.text)
+        counted = await press(client, "/jobs/many", **hidden_of(asked.text))
+        assert "Delete 1 job?" in text_of(counted.text)
+        done = await press(client, "/jobs/many", **hidden_of(counted.text))
+        assert "1 job deleted." in text_of(done.text)
+        assert sorted(job.id for job in await runner.jobs.list()) == [2, 3, 4]
 
 
 @pytest.mark.parametrize(
