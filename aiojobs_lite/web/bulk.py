@@ -22,7 +22,7 @@ MOST_MOVED_AT_ONCE: Final = 10_000
 """Jobs that one press of a button moves; another press moves the next ones."""
 
 _SHOWN: Final = 5  # of the jobs that are meant
-_COUNTED_WITHIN: Final = "30ms"  # unless the count is asked for, however long it takes
+_COUNTED_WITHIN: Final = "20ms"  # unless the count is asked for, however long it takes
 
 
 class BulkAction(NamedTuple):
