@@ -1,4 +1,5 @@
-"""Runs the server in forked processes, one after the other, each of which is killed; the app and the sender go on.
+"""Runs the server in forked processes, one after the other, each of which is killed; the app, the sender and a runner
+of another application go on.
 
 One thread, which forks; it has the database open only between two lives, and only to read it.
 """
@@ -80,6 +81,7 @@ class Killer:
             stack.enter_context(self._started("app", self._of_app.fileno(), self.folder / "app", self._seed))
             sender = stack.enter_context(self._started("sender", _url(self._listening), self.folder / "sender",
                                                        self._seed))  # fmt: skip
+            stack.enter_context(self._started("neighbour", self.database, self._durability))
             assert sender.stdin is not None
             with self._life():
                 _until(self._is_registered)
