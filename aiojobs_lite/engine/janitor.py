@@ -13,7 +13,7 @@ from aiojobs_lite.engine.ports import Commits, EndRecorder, OwnedJobs
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.ends import CANCEL_REQUESTED, Close, End
+from aiojobs_lite.model.ends import CANCEL_REQUESTED, End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
 from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.queries import FindJobs, ListOwners, ListProcessing
@@ -70,14 +70,8 @@ class Janitor:
             await sleep(self._clock, _RESCUE_EVERY_S)
             await self.rescue()
 
-    async def rescue(self, *, is_first: bool = False) -> None:
-        """Ends the attempts of every dead owner as lost, and those of this owner that it does not know of.
-
-        Args:
-            is_first: Whether it is the rescue of the start. Job types may be added right behind that, and say what
-                follows a cancel: a job that is to be cancelled, of a type that is not known yet, is left to the next
-                rescue, and to a later one while more types are expected.
-        """
+    async def rescue(self) -> None:
+        """Ends the attempts of every dead owner as lost, and those of this owner that it does not know of."""
         owned = (
             self._attempts.watch_owned()
         )  # before the look: what runs again meanwhile, by the same attempt, is in it
@@ -90,7 +84,7 @@ class Janitor:
             ended = 0
             async for page in self._processing(owner):
                 lost = [replace(job, interrupted=job.interrupted or is_interrupted) for job in page]
-                ended += await self._end_all(lost, is_first=is_first)
+                ended += await self._end_all(lost)
             if ended:
                 with contextlib.suppress(StoreUnavailable):  # then the maintenance of a runner notes it
                     await self._commits.write(EndRunners((owner,)))
@@ -105,19 +99,16 @@ class Janitor:
             await self._commits.settle()  # what is still unknown now was in no transaction that is yet to be answered
             await self._end_all([replace(job, interrupted=True) for job in page if job.id not in owned])
 
-    async def _end_all(self, lost: Sequence[Job], *, is_first: bool = False) -> int:
+    async def _end_all(self, lost: Sequence[Job]) -> int:
         """Ends lost attempts; returns how many were still owned."""
         ids = tuple([job.id for job in lost])
         restarted = await self._store.ask(ListRestarted(ids, self._clock.now()))  # what its owner knew in memory alone
-        records = [self._record(job, restarts=job.id in restarted, is_first=is_first) for job in lost]
+        records = [self._record(job, restarts=job.id in restarted) for job in lost]
         return sum(await asyncio.gather(*records))
 
-    async def _record(self, job: Job, *, restarts: bool, is_first: bool) -> bool:
+    async def _record(self, job: Job, *, restarts: bool) -> bool:
         job_type = self._registry.find(job.type)
         end = self._lost(job, job_type, restarts=restarts)
-        is_unknown = job_type is None and (is_first or self._registry.is_partial)
-        if is_unknown and isinstance(end, Close):
-            return False
         on_dead = None if job_type is None else job_type.on_dead
         raised = Raised(job.max_attempts, claimed=_claimed(job), on_dead=on_dead)
         return await self._recorder.record_lost(end, raised)

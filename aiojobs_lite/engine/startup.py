@@ -93,7 +93,7 @@ class Startup:
             group.start_soon(keeper.keep_running, part)
         try:
             async with asyncio.timeout(FIRST_RESCUE_S):
-                await parts.janitor.rescue(is_first=True)
+                await parts.janitor.rescue()
                 await parts.releaser.release_all()
         except (TimeoutError, StoreError) as error:
             _log.warning("jobs of dead processes could not be given back at the start, which is tried again: %r", error)

@@ -36,10 +36,8 @@ class JobTypes:
         self._declared = declared
 
     def expect_more(self, *, is_expected: bool = True) -> None:
-        """Says, before the start, that job types join soon after it, and when they have.
-
-        - The start does not report jobs that wait for types which it does not know.
-        - No job of such a type is dead because its process died: the type says what follows that.
+        """Says, before the start, that job types join soon after it, and when they have: the start does not report jobs
+        that wait for types which it does not know.
 
         Args:
             is_expected: False: all have joined.

@@ -21,8 +21,10 @@ from aiojobs_lite.web.site import Site, View
 MOST_MOVED_AT_ONCE: Final = 10_000
 """Jobs that one press of a button moves; another press moves the next ones."""
 
+COUNTED_AT_ONCE: Final = "20ms"
+"""A count of all that match that takes longer is made when it is asked for."""
+
 _SHOWN: Final = 5  # of the jobs that are meant
-_COUNTED_WITHIN: Final = "20ms"  # unless the count is asked for, however long it takes
 
 
 class BulkAction(NamedTuple):
@@ -99,7 +101,7 @@ async def _ask_first(
         count, sample = BoundedCount(len(meant), is_more=False), meant[:_SHOWN]
     else:
         search = _until_now(search)
-        within = None if form.one("count") else _COUNTED_WITHIN
+        within = None if form.one("count") else COUNTED_AT_ONCE
         count = await site.runner.jobs.count(**search.options, most=MOST_MOVED_AT_ONCE, within=within)
         sample = await site.runner.jobs.list(**search.options, limit=_SHOWN)
     return await site.show(

@@ -236,7 +236,7 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
         handles = await before.enqueue_many([notes.bind(n) for n in range(3)])
     rescuing, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slow_rescue(_janitor: Janitor, *, is_first: bool) -> None:
+    async def slow_rescue(_janitor: Janitor) -> None:
         rescuing.set()
         await go_on.wait()
 

@@ -15,7 +15,7 @@ from aiojobs_lite.engine import janitor as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.ends import Again, Close, End
+from aiojobs_lite.model.ends import Again, End
 from aiojobs_lite.model.job import Claimed, Job, NewJob, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListProcessing
 from aiojobs_lite.model.runners import EndRunners, ListRunners, SetRunner
@@ -154,19 +154,12 @@ async def test_a_lost_attempt_in_which_an_operation_ended_counts_as_the_first(wo
     }  # fmt: skip
 
 
-async def test_a_cancel_of_a_type_that_may_be_added_behind_the_start_waits_for_the_next_rescue(world: World) -> None:
-    jobs = await world.claimed_by("dead", "known", "unknown", "unknown")
-    await world.memory.apply([(CancelJob(one.id, None),) for one in jobs[:2]], world.clock.now())
-    janitor = world.janitor()
-    await janitor.rescue(is_first=True)
-    assert {(end.id, type(end)) for end in world.ends} == {(1, Close), (3, Again)}
-    assert (await world.job(2)).status is Status.PROCESSING
-    world.registry.is_partial = True
-    await janitor.rescue()
-    assert world.ends[2:] == []
-    world.registry.is_partial = False
-    await janitor.rescue()
-    assert [(end.id, type(end)) for end in world.ends[2:]] == [(2, Close)]
+async def test_a_job_that_is_to_be_cancelled_is_cancelled_although_its_type_is_not_known(world: World) -> None:
+    jobs = await world.claimed_by("dead", "known", "unknown")
+    await world.memory.apply([(CancelJob(one.id, "gone"),) for one in jobs], world.clock.now())
+    await world.janitor().rescue()
+    found = [await world.job(one.id) for one in jobs]
+    assert [(one.status, one.reason) for one in found] == [(Status.CANCELLED, "gone")] * 2
 
 
 async def test_a_job_whose_type_is_not_known_is_given_back_after_its_last_attempt_too(world: World) -> None:

@@ -68,8 +68,7 @@ class Part:
         self._calls.append(f"{self._name} runs")
         await asyncio.Event().wait()
 
-    async def rescue(self, *, is_first: bool) -> None:
-        assert is_first
+    async def rescue(self) -> None:
         await self.rescues()
         self._calls.append("rescue")
 

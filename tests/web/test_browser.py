@@ -131,7 +131,7 @@ async def test_every_action_on_jobs(has_scripts: bool) -> None:
 async def test_a_long_count_is_made_while_the_page_is_shown_or_when_it_is_asked_for(
     has_scripts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "_COUNTED_WITHIN", 1e-9)
+    monkeypatch.setattr(bulk, "COUNTED_AT_ONCE", 1e-9)
     monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
     async with opened() as (_, address, browser):
         async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:

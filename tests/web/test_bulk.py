@@ -76,7 +76,7 @@ async def test_more_than_can_be_moved_at_once_is_said(monkeypatch: pytest.Monkey
 async def test_a_count_that_goes_through_many_jobs_is_made_when_the_page_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bulk, "_COUNTED_WITHIN", 1e-9)
+    monkeypatch.setattr(bulk, "COUNTED_AT_ONCE", 1e-9)
     monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
     runner = runner_of_orders()
     async with dashboard(runner) as client:
