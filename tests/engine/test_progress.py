@@ -213,7 +213,8 @@ async def test_a_thread_reports_as_well(rig: Rig) -> None:
     first = await rig.answer()
     for thread in threads:
         await asyncio.to_thread(thread.join)
-    reports = [first, *(report for report in rig.ends() if isinstance(report, Report))]
+    later = [unit for unit, _ in rig.kept]  # on a slow machine
+    reports = [first, *(report for unit in (*later, rig.ends()) for report in unit if isinstance(report, Report))]
     assert sum(len(report.lines) + report.dropped for report in reports) == 4_000
     assert reports[-1].fraction == 0.999
 
