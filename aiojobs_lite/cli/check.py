@@ -21,24 +21,27 @@ from aiojobs_lite.cli.views.status import (
 )
 from aiojobs_lite.durations import seconds
 from aiojobs_lite.runner.figures import DatabaseFigures
-from aiojobs_lite.runner.troubles import TroubleInWords, troubles_of
+from aiojobs_lite.runner.troubles import TroubleInWords, no_runner, troubles_of
 from aiojobs_lite.telemetry.wording import by_type, counted, span
 
 
-class WaitsFor(StrEnum):
-    """What a job may wait for that is due, but for a slot: the reasons of `DatabaseFigures.oldest_waiting`."""
+class Ignorable(StrEnum):
+    """What may be no finding: jobs that are due and wait for a reason of `DatabaseFigures.oldest_waiting`; and attempts
+    that run far longer than any did.
+    """
 
     PAUSED = "paused"
     LANE = "lane"
     PAYLOAD = "payload"
     LISTENER = "listener"
+    LONG = "long"
 
 
 _WHY_LATE: Final = {
-    WaitsFor.PAUSED: "its type is paused: `aiojobs-lite resume {type}`",
-    WaitsFor.LANE: "it is behind a full or paused limit, or others of its key: `aiojobs-lite explain` of a job of it",
-    WaitsFor.PAYLOAD: "its payload fits no handler: deploy one that takes it, or cancel it",
-    WaitsFor.LISTENER: "it waits for a runner of its type to take it up: start that application",
+    Ignorable.PAUSED: "its type is paused: `aiojobs-lite resume {type}`",
+    Ignorable.LANE: "it is behind a full or paused limit, or others of its key: `aiojobs-lite explain` of a job of it",
+    Ignorable.PAYLOAD: "its payload fits no handler: deploy one that takes it, or cancel it",
+    Ignorable.LISTENER: "it waits for a runner of its type to take it up: start that application",
 }
 
 
@@ -49,19 +52,19 @@ def check_health(
     max_dead: Annotated[int, typer.Option(help="How many jobs may have died lately.")] = 0,
     within: Annotated[str, typer.Option(metavar="DURATION", help="How far back deaths count, in whole hours.")] = "1h",
     ignore: Annotated[
-        list[WaitsFor] | None,
-        typer.Option(help="Jobs that may be due for any time: those that wait for this. May be repeated."),
+        list[Ignorable] | None,
+        typer.Option(help="Jobs that may be due, or with `long` run, for any time. May be repeated."),
     ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Says whether all is well, for a monitor. Exits 0 if so; 3: a job is due for too long, whatever it waits for; 4:
     jobs died; 5: no runner lives that takes what waits; 6: the database is locked, or a runner cannot write it; 7: a
-    handler is stuck or an event loop blocked; 1: it cannot be read. Of several the one that is named first: 6, 5, 7,
-    3, 4.
+    handler is stuck or an event loop blocked; 8: an attempt runs far longer than any did; 1: it cannot be read. Of
+    several the one that is named first: 6, 5, 7, 3, 4, 8.
     """
     longest = seconds(max_age, "max_age")
     locked = lock_text(db)
-    now, types, died = look(db, lambda opened: read_standing(opened, within))
+    now, types, died, long = look(db, lambda opened: read_standing(opened, within))
     dead = sum(one.dead for one in types)
     troubles = troubles_of(now.runners, now.at)
     problems = [
@@ -74,6 +77,8 @@ def check_health(
         mostly = f", of them {died_in_words(died[:1])}" if died else ""
         text = f"{counted(dead, 'job')} died lately{mostly}: `aiojobs-lite dead --group`"
         problems.append(HealthProblem(ExitCode.DEAD, text))
+    if Ignorable.LONG not in (ignore or ()):
+        problems += [HealthProblem(ExitCode.LONG, f"{one.what}: {one.advice}") for one in long]
     health = HealthFound(now.at, now.oldest_due_age, dead, tuple(problems))
     emit(health_as_json(health), lambda screen: view_health(screen, health), as_json=as_json)
     return problems[0].code if problems else ExitCode.FINE
@@ -81,8 +86,8 @@ def check_health(
 
 def _of_runners(now: DatabaseFigures, troubles: Iterable[TroubleInWords]) -> Iterator[HealthProblem]:
     """What is wrong with the runners, the worst first."""
-    if not any(one.max_running for one in now.runners):
-        yield HealthProblem(ExitCode.NO_RUNNER, "no runner lives that runs jobs: start the application")
+    if (missing := no_runner(now)) is not None:
+        yield HealthProblem(ExitCode.NO_RUNNER, _text(missing))
     elif now.unclaimed:
         yield HealthProblem(
             ExitCode.NO_RUNNER, f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}"
@@ -96,15 +101,15 @@ def _text(found: TroubleInWords) -> str:
     return f"{found.what}: {found.advice}"
 
 
-def _late(now: DatabaseFigures, longest: float, ignored: Collection[WaitsFor]) -> Iterator[HealthProblem]:
+def _late(now: DatabaseFigures, longest: float, ignored: Collection[Ignorable]) -> Iterator[HealthProblem]:
     """The jobs that are due for too long, the oldest of each reason."""
     if now.oldest_due_age > longest:
         late = min(now.oldest_due_by_type, key=lambda name: now.oldest_due_by_type[name])
-        text = f"a job is due since {span(now.oldest_due_age)}, of {late}: `aiojobs-lite status`"
+        text = f"a job has been due for {span(now.oldest_due_age)}, of {late}: `aiojobs-lite status`"
         yield HealthProblem(ExitCode.LATE, text)
-    for why in WaitsFor:
+    for why, text_of_why in _WHY_LATE.items():
         age, of_types = now.waiting_age(why), now.oldest_waiting.get(why, {})
         if age > longest and why not in ignored:
             late = min(of_types, key=lambda name: of_types[name])
-            text = f"a job is due since {span(age)}, of {late}, and {_WHY_LATE[why].format(type=late)}"
+            text = f"a job has been due for {span(age)}, of {late}, and {text_of_why.format(type=late)}"
             yield HealthProblem(ExitCode.LATE, text)

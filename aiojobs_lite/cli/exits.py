@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
         NO_RUNNER: No living runner runs jobs, or none has registered a type of which jobs wait.
         LOCKED: The database cannot be written.
         STUCK: A handler is stuck, an event loop is blocked, or a runner does not report.
+        LONG: An attempt runs far longer than any of its type did.
         INTERRUPTED: Ctrl-C ended it.
     """
 
@@ -28,4 +29,5 @@ class ExitCode(IntEnum):
     NO_RUNNER = 5
     LOCKED = 6
     STUCK = 7
+    LONG = 8
     INTERRUPTED = 130

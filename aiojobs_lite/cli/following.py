@@ -19,11 +19,13 @@ from aiojobs_lite.cli.views.plain import present
 from aiojobs_lite.cli.views.status import standing_as_json
 from aiojobs_lite.durations import seconds
 from aiojobs_lite.model.job import Job
+from aiojobs_lite.runner.long_running import long_attempts
 from aiojobs_lite.runner.opened import OpenedDatabase
 
 Interval = Annotated[str, typer.Option(metavar="DURATION", help="Between two looks.")]
 For = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="Stop after this time; else by Ctrl-C.")]
 _MOST_AT_ONCE = 1_000  # jobs of a look
+_MOST_RUNNING_SHOWN = 20  # those with the lowest ids: one that hangs is soon among them
 _OVERLAP = timedelta(seconds=2)  # ends that are stored a little later than they happened
 
 
@@ -62,8 +64,9 @@ async def _show_again(opened: OpenedDatabase, pause: float, last: str | None, *,
 
 
 async def _sight(opened: OpenedDatabase) -> Sight:
-    running = await opened.jobs.list(status="processing", limit=20)
-    return Sight(await opened.figures.now(), await opened.figures.types(since="1h"), running)
+    running = await opened.jobs.list(status="processing", order="oldest", limit=_MOST_RUNNING_SHOWN)
+    now, types = await opened.figures.now(), await opened.figures.types(since="1h")
+    return Sight(now, types, running, await long_attempts(opened, now))
 
 
 async def _follow(

@@ -6,17 +6,19 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from aiojobs_lite.cli.fullest import FullestLane, read_fullest
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, look
 from aiojobs_lite.cli.screen import Screen, emit
 from aiojobs_lite.cli.views.figures import errors_as_json, figures_as_json, view_errors, view_types
 from aiojobs_lite.cli.views.jobs import job_as_json, view_jobs
 from aiojobs_lite.cli.views.status import (
     died_in_words,
+    long_as_json,
     standing_as_json,
     view_standing,
 )
 from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures, TypeFigures
+from aiojobs_lite.runner.fullest import FullestLane, read_fullest
+from aiojobs_lite.runner.long_running import LongRunning, long_attempts
 from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.opening import database_or_default
 from aiojobs_lite.stores.open import open_upkeep
@@ -32,16 +34,18 @@ def show_status(*, db: DatabaseOption = None, since: Since = "1h", as_json: Json
         found = await read_standing(opened, since)
         return found, await read_fullest(opened, found.now, found.types)
 
-    (now, types, died), fullest = look(db, read)
+    (now, types, died, long), fullest = look(db, read)
     locked = lock_text(db)
     document = {
         **standing_as_json(now), "is_locked": locked is not None, "types": [figures_as_json(one) for one in types],
         "fullest_lane": None if fullest is None else str(fullest), "died": errors_as_json(died)["groups"],
+        "long_attempts": [long_as_json(one) for one in long],
     }  # fmt: skip
 
     def view(screen: Screen) -> None:
-        deaths = [f"dead in the last {since}: {died_in_words(died)}"] if died else []
-        view_standing(screen, now, deaths, fullest, locked=locked)
+        more = [f"dead in the last {since}: {died_in_words(died)}"] if died else []
+        more += [f"{one.what}: {one.advice}" for one in long]
+        view_standing(screen, now, more, fullest, locked=locked)
         view_types(screen, types, since)
 
     emit(document, view, as_json=as_json)
@@ -82,11 +86,13 @@ class DatabaseStanding(NamedTuple):
         now: At this moment.
         types: What ended lately, by type.
         died: Of what jobs died lately, those of which most died first.
+        long: The attempts that run far longer than any did.
     """
 
     now: DatabaseFigures
     types: tuple[TypeFigures, ...]
     died: tuple[ErrorFigures, ...]
+    long: tuple[LongRunning, ...]
 
 
 async def read_standing(opened: OpenedDatabase, since: str) -> DatabaseStanding:
@@ -94,4 +100,4 @@ async def read_standing(opened: OpenedDatabase, since: str) -> DatabaseStanding:
     now, types = await opened.figures.now(), await opened.figures.types(since=since)
     errors = await opened.figures.errors(since=since) if any(one.dead for one in types) else ()
     died = sorted([one for one in errors if one.dead], key=lambda one: (-one.dead, one.type, one.error_type))
-    return DatabaseStanding(now, types, tuple(died))
+    return DatabaseStanding(now, types, tuple(died), tuple(await long_attempts(opened, now)))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiojobs_lite.clock import Clock, SystemClock
+from aiojobs_lite.clock import Clock, SystemClock, to_datetime
 from aiojobs_lite.engine.ageing import Ageing
 from aiojobs_lite.engine.around import Around
 from aiojobs_lite.engine.attempt_check import AttemptCheck
@@ -187,9 +187,9 @@ class Engine:
         return await self._store.ask(query)
 
     async def runners(self) -> tuple[list[RunnerInfo], Collection[str]]:
-        """See `look_at_runners`; those that live with what they report."""
+        """See `look_at_runners`; each with what it has left for others."""
         runners, dead = await look_at_runners(self._store)
-        return await with_reports(self._store, runners), dead
+        return await with_reports(self._store, runners, to_datetime(self.now())), dead
 
     @property
     def fault(self) -> str | None:

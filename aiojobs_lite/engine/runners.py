@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from aiojobs_lite.model.queries import ListOwners
 from aiojobs_lite.model.runners import ListRunners, RunnerInfo
@@ -24,14 +25,16 @@ async def look_at_runners(store: Store, others: Collection[str] = ()) -> tuple[l
     ], dead
 
 
-async def with_reports(store: Store, runners: Sequence[RunnerInfo]) -> list[RunnerInfo]:
-    """The same runners, those that live with what they have left for other processes."""
-    reports = await store.owners.reports([runner.id for runner in runners if runner.is_alive])
-    return [_with_report(runner, reports[runner.id]) if runner.id in reports else runner for runner in runners]
+async def with_reports(store: Store, runners: Sequence[RunnerInfo], now: datetime) -> list[RunnerInfo]:
+    """The same runners with what they have left for other processes, but for those whose end is noted."""
+    reports = await store.owners.reports([runner.id for runner in runners if runner.ended_at is None])
+    return [_with_report(runner, reports[runner.id], now) if runner.id in reports else runner for runner in runners]
 
 
-def _with_report(runner: RunnerInfo, found: OwnerReport) -> RunnerInfo:
+def _with_report(runner: RunnerInfo, found: OwnerReport, now: datetime) -> RunnerInfo:
     report, silence = report_of(found.text), found.silence
+    if not runner.is_alive:
+        return runner if silence is None else replace(runner, last_sign_at=now - timedelta(seconds=silence))
     is_silent = silence is not None and silence > LONGEST_SILENCE_S and not report.is_left
     return replace(
         runner, troubles=report.troubles, troubles_left_out=report.left_out, silent=silence if is_silent else None

@@ -35,6 +35,8 @@ class RunnerInfo:
         troubles_left_out: How many more it has: of stuck handlers the 200 that are stuck longest are in `troubles`.
         silent: For how many seconds it has not shown that its event loop turns, which it does every ten: something
             blocks the loop and keeps the interpreter lock, or the process is stopped. None up to 30 seconds.
+        last_sign_at: Of a dead runner whose end is not noted yet: when it last showed that it lived, which it did every
+            ten seconds, UTC; None if that is not known.
     """
 
     id: str
@@ -50,6 +52,7 @@ class RunnerInfo:
     troubles: tuple[Trouble, ...] = ()
     silent: float | None = None
     troubles_left_out: int = 0
+    last_sign_at: datetime | None = None
 
 
 class SetRunner(NamedTuple):

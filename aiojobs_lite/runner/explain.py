@@ -87,6 +87,7 @@ class Situation:
         after: Some of the jobs that it runs after, and that have not ended.
         gathers: How many items it has, and how many it takes, if it still gathers some.
         awaited: The operations for which it is suspended.
+        why_long: How one knows that it runs far longer than usual; empty if it does not.
     """
 
     job: Job
@@ -101,6 +102,7 @@ class Situation:
     after: Sequence[int] = ()
     gathers: tuple[int, int] | None = None
     awaited: Sequence[Awaited] = ()
+    why_long: str = ""
 
 
 async def look_at(engine: Engine, job_id: int) -> Situation:
@@ -196,9 +198,14 @@ def _running(found: Situation) -> str:
     owner = _name_of(job.owner or "", found)
     more = [f"attempt {job.attempts} of {job.max_attempts} {began} in {owner}"]
     if found.is_owner_dead:
-        more.append("that runner is dead, and a live one gives the job back within seconds")
+        again = "and a live one gives the job back within seconds"
+        if not any(one.is_alive for one in found.runners):
+            again = "no other one lives, and the job runs again when one starts"
+        more.append(f"that runner is dead, {again}")
     if job.owner == found.own.id and found.own.is_saving:
         more.append("its handler has ended, and the end is being saved")
+    if found.why_long:
+        more.append(found.why_long)
     if job.cancel_requested:
         more.append("it was asked to cancel")
     elif job.owner == found.own.id and found.own.stopped:
@@ -293,7 +300,8 @@ def _without_runner(found: Situation) -> list[str]:
     """That no runner could ever run it, as they are."""
     known = [runner for runner in found.runners if runner.is_alive and found.job.type in runner.types]
     if not known:
-        return ["no live runner has registered its type"]
+        lives = any(runner.is_alive for runner in found.runners)
+        return ["no live runner has registered its type" if lives else "no runner lives"]
     if any(runner.max_running for runner in known):
         return []
     names = " and ".join(_name_of(runner.id, found) for runner in known)

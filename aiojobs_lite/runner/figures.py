@@ -144,6 +144,7 @@ class DatabaseFigures:
         runners: The runners that live.
         unclaimed: How many jobs are pending of each type that no live runner has registered; nothing is, while none
             lives that runs jobs.
+        last_runner: The runner of those that ran jobs that ended last, if none lives that runs jobs, and one is listed.
     """
 
     at: datetime
@@ -156,6 +157,7 @@ class DatabaseFigures:
     paused: Mapping[str, Pause]
     runners: tuple[RunnerInfo, ...]
     unclaimed: Mapping[str, int]
+    last_runner: RunnerInfo | None = None
 
     def total(self, status: Status) -> int:
         """How many jobs of all types have a status."""
@@ -278,8 +280,8 @@ class JobFigures:
         engine = self._access.engine
         now = engine.now()
         found = await engine.ask(GetOverview(now, _MOST_JOBS_COUNTED))
-        alive, _ = await engine.runners()
-        runners = tuple(runner for runner in alive if runner.is_alive)
+        listed, _ = await engine.runners()
+        runners = tuple(runner for runner in listed if runner.is_alive)
         registered = {name for runner in runners for name in runner.types if runner.max_running}
         oldest = {name: to_datetime(at) for name, at in found.oldest_due.items()}
         counts = {name: dict(zip(_COUNTED, of_type, strict=True)) for name, of_type in found.counts.items()}
@@ -298,6 +300,7 @@ class JobFigures:
             paused=dict(sorted(found.paused.items())),
             runners=runners,
             unclaimed={name: pending for name, pending in strange.items() if pending and registered},
+            last_runner=None if any(one.max_running for one in runners) else _last_of(listed),
         )
 
     async def _types(
@@ -324,6 +327,12 @@ class JobFigures:
             first = after(now, -seconds(since, "since"))
         last = now if until is None else min(to_micros(check_aware("until", until)) - 1, now)
         return max(hour_of(first), hour_of(now) - KEPT_HOURS * HOUR), hour_of(last) + HOUR
+
+
+def _last_of(runners: Iterable[RunnerInfo]) -> RunnerInfo | None:
+    """The runner that ended last of those that ran jobs."""
+    ran = [runner for runner in runners if runner.max_running]
+    return max(ran, key=lambda one: one.ended_at or one.last_sign_at or one.started_at, default=None)
 
 
 def _is_pair_of_names(names: object) -> bool:

@@ -14,10 +14,12 @@ from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.limits import LimitKey
+from aiojobs_lite.model.buckets import Durations
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.limits import LookAtLane, MeterState
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble, TroubleGroup, TroubleKind
+from aiojobs_lite.runner.figures import DatabaseFigures, JobFigures
 from aiojobs_lite.telemetry.wording import counted, span
 
 _KEEPS: Final = "it keeps its slot until it ends by itself, or its process is restarted"
@@ -28,11 +30,23 @@ _DEGRADED_ADVICE: Final = (
     "new jobs are refused meanwhile, and what was stored is kept; the runner goes on by itself when it can write: "
 )
 _OF_LOCK: Final = "end the transaction of the program that has the lock"
+_LOST: Final = "its runner is dead; the next one that lives gives it back"
 _OF_FILE: Final = "free the disk, or make the file writable"
 
 
 MOST_LANES_LOOKED_AT: Final = 50
 """Lanes of one list whose limits are looked at; the jobs of others have no mark."""
+
+LEAST_AGE_S: Final = 60.0
+"""An attempt that has run for less never runs far longer than usual."""
+
+TIMES_LONGEST: Final = 3
+"""How many times as long as the longest attempt that ended it has run."""
+
+LEAST_KNOWN: Final = 20
+"""Of a type of which fewer attempts have ended nothing is said: what is usual is not known."""
+
+_USUAL_SINCE: Final = "30d"
 
 
 class TroubleInWords(NamedTuple):
@@ -51,11 +65,24 @@ class TroubleInWords(NamedTuple):
     kind: TroubleKind | None
 
 
+def no_runner(now: DatabaseFigures) -> TroubleInWords | None:
+    """That no runner lives that runs jobs, since when, and what becomes of its jobs; None: one lives."""
+    if any(one.max_running for one in now.runners):
+        return None
+    what, last, left = "no runner lives that runs jobs", now.last_runner, now.processing
+    if last is not None and (at := last.ended_at or last.last_sign_at) is not None:
+        sign = "its end was noted" if last.ended_at else "it gave its last sign"
+        age = span(max(0.0, (now.at - at).total_seconds()))
+        what = f"{what}; the last was {last.id} (pid {last.pid} on {last.host}), {sign} {age} ago"
+    kept = f", and {counted(left, 'job')} that it left running will run again" if left and not now.runners else ""
+    return TroubleInWords(what, f"start the application; what was stored is kept{kept}", None, None)
+
+
 class JobMark(NamedTuple):
     """What is to be said of a job in a list.
 
     Attributes:
-        state: In place of its status: `stuck`, `behind a limit`.
+        state: In place of its status: `stuck`, `lost`, `behind a limit`.
         text: What a person asks next: since when and where, or which limit and key.
         limit: The limit that a job is behind, and its key; else None.
     """
@@ -164,16 +191,19 @@ async def look_at_marks(engine: Engine, jobs: Collection[Job]) -> Mapping[int, J
     looked_at, now = check_each("jobs", jobs, "jobs"), to_datetime(engine.now())
     if not all(isinstance(one, Job) for one in looked_at):
         raise InvalidOption("jobs", jobs, "jobs, as runner.jobs.list gives them")
-    return {**await _stuck_ones(engine, looked_at, now), **await _behind_limits(engine, looked_at, now)}
+    return {**await _stopped_ones(engine, looked_at, now), **await _behind_limits(engine, looked_at, now)}
 
 
-async def _stuck_ones(engine: Engine, jobs: Collection[Job], now: datetime) -> dict[int, JobMark]:
+async def _stopped_ones(engine: Engine, jobs: Collection[Job], now: datetime) -> dict[int, JobMark]:
     running = [job for job in jobs if job.status is Status.PROCESSING]
     if not running:
         return {}
-    runners, _ = await engine.runners()
+    runners, dead = await engine.runners()
     stuck = stuck_attempts(runners, now)
-    return {job.id: JobMark("stuck", stuck[job.id, job.attempts]) for job in running if (job.id, job.attempts) in stuck}
+    return {
+        **{job.id: JobMark("stuck", stuck[job.id, job.attempts]) for job in running if (job.id, job.attempts) in stuck},
+        **{job.id: JobMark("lost", _LOST) for job in running if job.owner in dead},
+    }
 
 
 async def _behind_limits(engine: Engine, jobs: Collection[Job], now: datetime) -> dict[int, JobMark]:
@@ -203,3 +233,37 @@ def _reached_limit(state: MeterState) -> str:
     limit = state.limit
     how = "paused" if limit.pause is not None else f"{state.taken:,} of {limit.most:,}"
     return f"{limit.name!r} for the key {limit.key}, {how}"
+
+
+async def usual_durations(figures: JobFigures, name: str) -> Durations:
+    """How long the attempts of a type took that ended within 30 days."""
+    of_type = await figures.types(since=_USUAL_SINCE, names=(name, name))
+    return next((one.durations for one in of_type), Durations())
+
+
+def longest_usual(usual: Durations, age: float) -> float | None:
+    """The longest usual duration in seconds, if an attempt of this age runs far longer than that; else None."""
+    longest = usual.percentile(1.0)
+    if longest is None or usual.count < LEAST_KNOWN or age < max(LEAST_AGE_S, TIMES_LONGEST * longest):
+        return None
+    return longest
+
+
+def usual_in_words(known: int, longest: float) -> str:
+    """What is usual for a type of which so many attempts ended."""
+    return f"of {known:,} that ended within 30 days the longest took {span(longest)}"
+
+
+async def why_long(figures: JobFigures, job: Job, now: datetime) -> str:
+    """That a job that is processing runs far longer than usual; else empty."""
+    age = age_of(job, now)
+    if age < LEAST_AGE_S:
+        return ""
+    usual = await usual_durations(figures, job.type)
+    longest = longest_usual(usual, age)
+    return "" if longest is None else f"far longer than usual: {usual_in_words(usual.count, longest)}"
+
+
+def age_of(job: Job, now: datetime) -> float:
+    """For how many seconds the attempt of a job has run."""
+    return 0.0 if job.started_at is None else (now - job.started_at).total_seconds()

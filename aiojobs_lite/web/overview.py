@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.runner.figures import HourFigures
+from aiojobs_lite.runner.fullest import read_fullest
+from aiojobs_lite.runner.long_running import long_attempts
 from aiojobs_lite.web import shown
 from aiojobs_lite.web.asked import Asked
 from aiojobs_lite.web.charts import bars_of
@@ -31,10 +33,15 @@ async def show_overview(site: Site, asked: Asked) -> Response:
     total = [(name, status.value, standing.total(status)) for name, status in _FIGURES]
     dead = await runner.jobs.list(status="dead", limit=MOST_DEAD_LOOKED_AT)
     schedules = await runner.schedules.list(limit=_SCHEDULES)
+    errors = await runner.figures.errors(since="1h") if dead else ()
+    lately = await runner.figures.types(since="1h") if "lane" in standing.held else ()
+    problems = problems_of(
+        runner.stats(), standing, await runner.limits.list(), schedules, await read_fullest(runner, standing, lately),
+        await long_attempts(runner, standing),
+    )  # fmt: skip
     return await site.show(
         asked, "overview.html", figures=total, hours=_hours_view(hours), runners=(await runner.runners())[:_RUNNERS],
-        problems=problems_of(runner.stats(), standing, await runner.limits.list(), schedules),
-        dead=dead_groups(dead, shown.an_hour_before(now)), is_sample=dead.next is not None,
+        problems=problems, dead=dead_groups(dead, shown.an_hour_before(now), errors), is_sample=dead.next is not None,
         notice=await notice_of(site, asked),
     )  # fmt: skip
 

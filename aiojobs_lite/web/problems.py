@@ -10,8 +10,10 @@ from typing import Final, NamedTuple
 from aiojobs_lite.limits import EveryKey, LimitState
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.schedule_states import ScheduleState
-from aiojobs_lite.runner.figures import DatabaseFigures
-from aiojobs_lite.runner.troubles import troubles_of
+from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures
+from aiojobs_lite.runner.fullest import FullestLane
+from aiojobs_lite.runner.long_running import LongRunning
+from aiojobs_lite.runner.troubles import no_runner, troubles_of
 from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.web import shown
@@ -58,6 +60,7 @@ class DeadGroup(NamedTuple):
         error: The type of the error, or the reason.
         jobs: How many they are.
         latest: When the latest of them died.
+        first_at: Since when attempts of that type fail by it, as far as that is known.
         example: Its error.
     """
 
@@ -66,30 +69,44 @@ class DeadGroup(NamedTuple):
     jobs: int
     latest: datetime
     example: str
+    first_at: datetime | None = None
 
 
-def dead_groups(jobs: Iterable[Job], since: datetime) -> list[DeadGroup]:
+def dead_groups(jobs: Iterable[Job], since: datetime, errors: Iterable[ErrorFigures] = ()) -> list[DeadGroup]:
     """The jobs that died since an instant, by type and error, the largest group first."""
     died = [job for job in jobs if job.completed_at is not None and job.completed_at >= since]
     counts = Counter((job.type, _kind_of(job)) for job in died)
     latest: dict[tuple[str, str], Job] = {}
+    first_at = {(one.type, one.error_type): one.first_at for one in errors}
     for job in sorted(died, key=lambda job: job.completed_at or since):
         latest[job.type, _kind_of(job)] = job
     return [
-        DeadGroup(*key, count, latest[key].completed_at or since, latest[key].error or latest[key].reason or "")
+        DeadGroup(
+            *key,
+            count,
+            latest[key].completed_at or since,
+            latest[key].error or latest[key].reason or "",
+            first_at.get(key),
+        )
         for key, count in counts.most_common()
     ]
 
 
 def problems_of(
-    stats: RunnerStats, standing: DatabaseFigures, limits: Iterable[LimitState], schedules: Iterable[ScheduleState]
+    stats: RunnerStats,
+    standing: DatabaseFigures,
+    limits: Iterable[LimitState],
+    schedules: Iterable[ScheduleState],
+    fullest: FullestLane | None = None,
+    long: Iterable[LongRunning] = (),
 ) -> list[Problem]:
     """What is wrong but for the jobs that died, the worst first."""
     found = [
         *_of_process(stats),
         *_of_runners(standing, stats),
         *_waiting(standing),
-        *_behind_limits(standing),
+        *(Problem("warn", _sentence(one.what), f"{_sentence(one.advice)}.", f"jobs/{one.job_id}") for one in long),
+        *_behind_limits(standing, fullest),
         *_paused(standing, limits, schedules),
     ]
     return sorted(found, key=lambda problem: ("bad", "warn", "note").index(problem.level))
@@ -116,12 +133,15 @@ def _of_runners(standing: DatabaseFigures, stats: RunnerStats) -> Iterator[Probl
 
 
 def _waiting(standing: DatabaseFigures) -> Iterator[Problem]:
-    if not any(one.max_running for one in standing.runners):
-        yield Problem("bad", "No runner lives that runs jobs", "Jobs are kept, and wait until one starts.")
+    if (missing := no_runner(standing)) is not None:
+        yield Problem("bad", _sentence(missing.what), f"{_sentence(missing.advice)}.")
     if standing.oldest_due_age > OVERDUE_S:
-        title = f"{standing.due} due, the first for {shown.took(standing.oldest_due_age)}"
+        late = min(standing.oldest_due_by_type, key=lambda name: standing.oldest_due_by_type[name], default="")
+        title = f"{standing.due} due, the first, of {late}, for {shown.took(standing.oldest_due_age)}"
         text = "All slots, or the concurrency of its type, are taken. The page of a job says why it waits."
-        yield Problem("bad", title, text, "jobs", {"status": "pending"})
+        if missing is not None or late in standing.unclaimed:
+            text = "No runner lives that runs it."
+        yield Problem("bad", title, text, "jobs", {"status": "pending", "type": late})
     for name, pending in sorted(standing.unclaimed.items()):
         if pending and name not in standing.paused:
             text = "No runner that lives has a handler of this name: it was renamed, or its program does not run."
@@ -133,11 +153,12 @@ def _waiting(standing: DatabaseFigures) -> Iterator[Problem]:
         yield Problem("bad", title, text, "jobs", {"status": "pending", "held": "payload"})
 
 
-def _behind_limits(standing: DatabaseFigures) -> Iterator[Problem]:
+def _behind_limits(standing: DatabaseFigures, fullest: FullestLane | None) -> Iterator[Problem]:
     if (waiting := standing.held.get("lane")) is not None:
         age = standing.waiting_age("lane")
         due = f" The first has been due for {shown.took(age)}." if age else ""
-        text = f"As many run as the limit allows for their key, or its rate is used up.{due}"
+        most = "" if fullest is None else f" Most are behind {fullest}."
+        text = f"As many run as the limit allows for their key, or its rate is used up.{due}{most}"
         yield Problem("note", f"{waiting} behind a full limit", text, "lanes")
 
 

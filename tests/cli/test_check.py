@@ -6,17 +6,18 @@ import asyncio
 import re
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from aiojobs_lite import JobRunner
-from aiojobs_lite.cli.check import WaitsFor
+from aiojobs_lite.cli.check import Ignorable
 from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.overview import IN_LANES, PAUSED, WITHOUT_HANDLER
 from aiojobs_lite.model.troubles import Trouble, TroubleReport, report_text
 from aiojobs_lite.stores.sqlite.owner_report import write_report
+from aiojobs_lite.testing import FakeClock
 from tests.helpers.command import Ran, beside_a_runner, command
 from tests.helpers.stores import connected
 from tests.helpers.waiting import until
@@ -55,7 +56,7 @@ def test_a_check_finds_jobs_that_are_due_for_too_long_and_types_without_a_runner
     lonely = asyncio.run(beside_another())
     assert lonely.code == 5
     assert "no living runner has registered the type of jobs: mail (1), pay (1)" in lonely.out
-    assert "late: a job is due since" in lonely.out
+    assert "late: a job has been due for" in lonely.out
 
 
 def test_a_check_finds_a_locked_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +85,37 @@ def test_a_check_finds_a_runner_that_cannot_write(database: Path) -> None:
     assert "stuck" not in {one["name"] for one in found.json["problems"]}
 
 
+def test_a_handler_that_hangs_without_a_timeout_is_found_but_not_on_purpose(database: Path) -> None:
+    async def beside_it() -> list[Ran]:
+        runner = JobRunner(database, clock=FakeClock(datetime.now(UTC) - timedelta(minutes=10)), drain_timeout=0.0)
+
+        @runner.job(name="sync")
+        async def sync(*, hangs: bool) -> None:
+            if hangs:
+                await asyncio.Event().wait()
+
+        async with runner:
+            await runner.enqueue_many([sync.bind(hangs=False) for _ in range(20)])
+            await runner.run_until_idle()
+            await runner.enqueue(sync, hangs=True)
+            await until(lambda: runner.stats().running == 1)
+            await runner.figures.types()  # its ends are written now
+            asked = (["check"], ["check", "--ignore", "long"], ["status"], ["status", "--json"], ["top"])
+            return [await asyncio.to_thread(command, *one) for one in asked]
+
+    found, ignored, status, as_json, top = asyncio.run(beside_it())
+    assert found.code == 5  # there is no runner of the other types
+    said = re.search(
+        r"^long: job \d+ of sync runs far longer than usual, for 10 min.*, in the runner ", found.out, re.MULTILINE
+    )
+    assert said is not None
+    assert "long: " not in ignored.out
+    assert "of sync runs far longer than usual, for 10 min" in status.out
+    (long,) = as_json.json["long_attempts"]
+    assert (long["type"], long["attempts"], long["known"]) == ("sync", 1, 20)
+    assert "of sync runs far longer than usual" in re.sub(r"\s+", " ", top.out)
+
+
 async def _idle() -> None: ...
 
 
@@ -93,7 +125,7 @@ def test_old_jobs_of_a_paused_type_are_not_hidden_but_on_purpose(database: Path)
     assert command("redrive", 2).code == 0
     found = beside_a_runner(database, *OLD)
     assert found.code == 3
-    assert found.out.startswith("late: a job is due since ")
+    assert found.out.startswith("late: a job has been due for ")
     assert found.out.endswith(", of pay, and its type is paused: `aiojobs-lite resume pay`\n")
     assert beside_a_runner(database, *OLD, "--ignore", "lane").code == 3
     assert beside_a_runner(database, *OLD, "--ignore", "lane", "--ignore", "paused") == (0, "ok\n", "")
@@ -146,4 +178,4 @@ def test_old_jobs_without_a_handler_are_not_hidden_but_on_purpose(database: Path
 
 
 def test_each_reason_of_the_figures_can_be_ignored() -> None:
-    assert {*WaitsFor} == {PAUSED, IN_LANES, *(held.value for held in WITHOUT_HANDLER)}
+    assert {*Ignorable} - {Ignorable.LONG} == {PAUSED, IN_LANES, *(held.value for held in WITHOUT_HANDLER)}

@@ -15,7 +15,7 @@ def test_top_is_shown_once_where_there_is_no_terminal() -> None:
     found = command("top")
     assert found.code == 0
     assert "dead 2" in found.out.splitlines()[0]
-    assert found.out.splitlines()[1].strip() == "no runner lives that runs jobs"
+    assert found.out.splitlines()[1].strip().startswith("no runner lives that runs jobs: start the application")
     assert "pay" in found.out
 
 

@@ -78,7 +78,7 @@ def test_a_job_is_shown_with_all_that_there_is_of_it() -> None:
 def test_a_job_says_why_it_does_not_run() -> None:
     found = command("explain", 4)
     assert found.out.startswith("job 4 of mail waits: it is due in ")
-    assert found.out.endswith("and no live runner has registered its type.\n")
+    assert found.out.endswith("and no runner lives.\n")
     document = command("explain", 4, "--json").json
     assert document.keys() == {"id", "explanation"}
     assert document["explanation"].startswith("job 4 of mail waits: it is due in ")

@@ -21,7 +21,7 @@ from tests.helpers.waiting import until
 
 STANDING = {
     "at", "counts", "by_type", "due", "oldest_due_at", "oldest_due_age", "oldest_waiting", "held", "paused",
-    "unclaimed", "runners", "types", "died", "fullest_lane", "is_locked",
+    "unclaimed", "runners", "types", "died", "fullest_lane", "is_locked", "long_attempts",
 }  # fmt: skip
 
 
@@ -36,7 +36,9 @@ def test_the_status_is_what_the_rows_say(database: Path) -> None:
     assert {one["type"]: one["dead"] for one in found["types"]} == {"pay": 2, "welcome": 0}
     text = command("status").out
     assert re.match(
-        r"no runner lives that runs jobs\ndead in the last 1h: 2 pay, ConnectionError, since [\d:]{8} UTC\n", text
+        r"no runner lives that runs jobs: start the application; what was stored is kept\n"
+        r"dead in the last 1h: 2 pay, ConnectionError, since [\d:]{8} UTC\n",
+        text,
     )
     assert "dead        2" in text
 
@@ -107,7 +109,7 @@ def test_the_status_says_what_a_full_limit_holds_back(database: Path) -> None:
 
     status, jobs, held, as_json, paused = asyncio.run(run())
     first = (
-        "behind a full limit: 2, the first due since SPAN; most behind 'orgs' for the key \"acme\", 1 of 1, the oldest,"
+        "behind a full limit: 2, the first due for SPAN; most behind 'orgs' for the key \"acme\", 1 of 1, the oldest,"
     )
     expected = f"{first} job 7, for SPAN: `aiojobs-lite list --held lane`"
     assert expected in re.sub(r"[\d.]+ s\b", "SPAN", status.out)

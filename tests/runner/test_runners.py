@@ -13,6 +13,8 @@ import pytest
 
 from aiojobs_lite import InvalidOption, JobContext, JobNotAllowed, JobNotFound, JobRunner, Retry, injected, job
 from aiojobs_lite.model.runners import MarkDraining, SetRunner
+from aiojobs_lite.runner.long_running import long_attempts
+from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.telemetry.facts import JobRescheduled, OwnerRescued, TypePaused, TypeResumed
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
@@ -61,6 +63,29 @@ async def test_one_that_was_left_is_dead_and_is_forgotten_after_an_hour(database
             clock.advance(hours * 3600)
             await Probe(runner).note_dead_runners()
             assert len(await runner.runners()) == listed
+
+
+@slow
+async def test_while_no_other_runner_lives_a_killed_one_is_known_by_its_last_sign(database: Path) -> None:
+    async with worker(database) as child:
+        await child.line("ready")
+        async with JobRunner(database, jobs=JOBS, max_running=0) as sender:
+            await sender.enqueue_named("held")
+        await child.line("started")
+        child.signal(signal.SIGKILL)
+        await child.ended()
+    async with OpenedDatabase(database) as looking:
+        now = await looking.figures.now()
+        (found,) = [one for one in await looking.runners() if one.pid == child.pid]
+        assert (found.is_alive, found.ended_at) == (False, None)
+        assert now.last_runner is not None
+        assert now.last_runner.id == found.id
+        assert found.last_sign_at is not None
+        assert now.at - found.last_sign_at < timedelta(minutes=5)
+        (left,) = await looking.jobs.list(status="processing")
+        assert (await looking.jobs.marks([left]))[left.id].state == "lost"
+        assert "that runner is dead, no other one lives" in await looking.jobs.explain(left.id)
+        assert await long_attempts(looking, now) == []
 
 
 @slow

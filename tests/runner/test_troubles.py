@@ -15,10 +15,11 @@ import pytest
 from aiojobs_lite import Job, JobRunner, Status, job
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.figures import BoundedCount, DatabaseFigures
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble
 from aiojobs_lite.runner.explain import OwnRunner, Situation, sentence
-from aiojobs_lite.runner.troubles import troubles_of
+from aiojobs_lite.runner.troubles import no_runner, troubles_of
 from tests.helpers.command import command
 from tests.helpers.mail import welcome
 from tests.helpers.pauses import pause
@@ -65,6 +66,18 @@ async def test_a_job_that_runs_says_what_is_wrong_in_its_process() -> None:
         assert sentence(Situation(job, NOW, None, 0, [runner], False, ELSEWHERE)) == f"{BEGAN}{text}."
 
 
+async def test_a_job_whose_runner_is_dead_says_whether_another_one_lives() -> None:
+    job = await a_job(status=Status.PROCESSING, attempts=2, started_at=NOW, owner="ab")
+    gone = replace(FINE, is_alive=False)
+    for runners, text in (
+        ([gone], "no other one lives, and the job runs again when one starts"),
+        ([gone, replace(FINE, id="ef")], "and a live one gives the job back within seconds"),
+    ):
+        said = sentence(Situation(job, NOW, None, 0, runners, True, ELSEWHERE))
+        assert said == f"{BEGAN}; that runner is dead, {text}."
+    assert "waits: no runner lives." in sentence(Situation(await a_job(), NOW, None, 0, [gone], False, ELSEWHERE))
+
+
 async def test_a_job_that_waits_says_that_no_runner_moves() -> None:
     blocked, silent = replace(FINE, troubles=(BLOCKED,)), replace(FINE, id="ef", silent=40.0)
     found = Situation(await a_job(), NOW, None, 0, [blocked, silent], False, ELSEWHERE)
@@ -74,6 +87,31 @@ async def test_a_job_that_waits_says_that_no_runner_moves() -> None:
         "loop is blocked, or its process was stopped."
     )
     assert "it starts after the jobs" in sentence(replace(found, runners=[blocked, FINE]))
+
+
+def test_that_no_runner_lives_is_said_with_its_end_and_what_it_left() -> None:
+    counts = {"a": {status: int(status is Status.PROCESSING) * 3 for status in Status}}
+    now = DatabaseFigures(
+        at=NOW, counts=counts, due=BoundedCount(0, is_more=False), oldest_due_at=None, oldest_due_by_type={},
+        oldest_waiting={}, held={}, paused={}, runners=(), unclaimed={},
+    )  # fmt: skip
+    kept = "start the application; what was stored is kept"
+    left = f"{kept}, and 3 jobs that it left running will run again"
+    gone = replace(FINE, is_alive=False, last_sign_at=NOW - timedelta(minutes=2))
+    noted = replace(gone, ended_at=NOW - timedelta(hours=1))
+    looking = replace(FINE, max_running=0)
+    last = "no runner lives that runs jobs; the last was ab (pid 9 on web1), "
+    for changes, what, advice in (
+        ({}, "no runner lives that runs jobs", left),
+        ({"runners": (looking,)}, "no runner lives that runs jobs", kept),
+        ({"last_runner": replace(gone, last_sign_at=None)}, "no runner lives that runs jobs", left),
+        ({"last_runner": gone}, f"{last}it gave its last sign 2 min ago", left),
+        ({"last_runner": noted}, f"{last}its end was noted 1 h ago", left),
+    ):
+        found = no_runner(replace(now, **changes))
+        assert found is not None
+        assert (found.what, found.advice) == (what, advice)
+    assert no_runner(replace(now, runners=(FINE,))) is None
 
 
 def test_what_is_wrong_is_said_with_what_to_do() -> None:

@@ -15,6 +15,7 @@ from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble
+from aiojobs_lite.runner.fullest import FullestLane
 from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.web import overview
 from aiojobs_lite.web.problems import Problem, dead_groups, problems_of
@@ -44,6 +45,9 @@ SILENT_TITLE = (
     "The runner me (pid 1 on web1) has not reported for 40 s: its event loop is blocked, or its process was stopped"
 )
 LONG_AGO = NOW - timedelta(seconds=90)
+DUE = replace(
+    STANDS, due=BoundedCount(10_000, is_more=True), oldest_due_at=LONG_AGO, oldest_due_by_type={"a": LONG_AGO},
+)  # fmt: skip
 
 
 def found(stats: RunnerStats = WELL, standing: DatabaseFigures = STANDS) -> list[Problem]:
@@ -85,10 +89,7 @@ def test_each_thing_that_is_wrong_is_a_line() -> None:
         (found(standing=replace(STANDS, runners=(replace(RUNS, silent=40.0),))), ("bad", SILENT_TITLE)),
         (found(replace(WELL, loop_lag=1.5)), ("bad", "The event loop is 1.5 s late")),
         (found(replace(WELL, draining=True)), ("note", "This runner drains")),
-        (
-            found(standing=replace(STANDS, due=BoundedCount(10_000, is_more=True), oldest_due_at=LONG_AGO)),
-            ("bad", "10,000+ due, the first for 1 min 30 s"),
-        ),
+        (found(standing=DUE), ("bad", "10,000+ due, the first, of a, for 1 min 30 s")),
         (
             found(standing=replace(STANDS, held={"payload": BoundedCount(2, is_more=False)})),
             ("bad", "2 held: the payload no longer fits the handler"),
@@ -129,12 +130,25 @@ def test_a_line_leads_to_what_it_speaks_of() -> None:
     assert stuck.text == "It keeps its slot until it ends by itself, or its process is restarted."
     (behind,) = found(standing=replace(STANDS, held={"lane": BoundedCount(3, is_more=False)}))
     assert behind.path == "lanes"
+    fullest = FullestLane("'orgs' for the key 7, 2 of 2", (9, "export", 241.0), 0.25)
+    held = replace(STANDS, held={"lane": BoundedCount(3, is_more=False)})
+    (behind_most,) = problems_of(WELL, held, [], [], fullest)
+    assert behind_most.text == f"{behind.text} Most are behind {fullest}."
     assert "due for" not in behind.text
     lanes, waits = {"lane": BoundedCount(3, is_more=False)}, {"lane": {"a": LONG_AGO}, "paused": {"b": LONG_AGO}}
     paused = {"b": Pause(NOW, "ann")}
     waiting, behind = found(standing=replace(STANDS, held=lanes, oldest_waiting=waits, paused=paused))
     assert behind.text.endswith("The first has been due for 1 min 30 s.")
     assert waiting.text.endswith("by ann. 0 jobs pending, the first due 1 min ago.")
+
+
+def test_of_jobs_that_no_runner_runs_no_line_says_that_slots_are_taken() -> None:
+    (full,) = found(standing=DUE)
+    assert full.text.startswith("All slots, or the concurrency of its type, are taken.")
+    assert full.parameters == {"status": "pending", "type": "a"}
+    for changes in ({"runners": ()}, {"unclaimed": {"a": 2}}):
+        texts = [one.text for one in found(standing=replace(DUE, **changes))]
+        assert "No runner lives that runs it." in texts
 
 
 def test_the_worst_comes_first() -> None:
@@ -155,10 +169,12 @@ async def test_jobs_that_died_stand_together_by_type_and_error() -> None:
             await runner.enqueue(pay, amount=amount)
             await runner.run_until_idle()
         dead = await runner.jobs.list(status="dead")
-        groups = dead_groups(dead, NOW - timedelta(days=36_500))
+        groups = dead_groups(dead, NOW - timedelta(days=36_500), errors := await runner.figures.errors())
         assert [(one.type, one.error, one.jobs, one.example) for one in groups] == [
             ("pay", "LookupError", 3, "LookupError: no 3"), ("pay", "OSError", 1, "OSError: no 0"),
         ]  # fmt: skip
+        assert [one.first_at for one in groups] == [one.first_at for one in errors]
+        assert [one.first_at for one in dead_groups(dead, NOW - timedelta(days=36_500))] == [None, None]
         assert dead_groups(dead, datetime.now(UTC) + timedelta(hours=1)) == []
 
 

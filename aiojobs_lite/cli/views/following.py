@@ -14,16 +14,18 @@ from aiojobs_lite.cli.views.plain import as_age, as_instant, as_iso, as_seconds
 from aiojobs_lite.cli.views.status import what_is_wrong
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
+from aiojobs_lite.runner.long_running import LongRunning
 from aiojobs_lite.telemetry.wording import instant, span
 from aiojobs_lite.text import escape
 
 
 class Sight(NamedTuple):
-    """What `top` shows: how the database stands, the ends of the last hour, and what runs."""
+    """What `top` shows: how the database stands, the ends of the last hour, what runs, and what of it runs for long."""
 
     now: DatabaseFigures
     types: Sequence[TypeFigures]
     running: Sequence[Job]
+    long: Sequence[LongRunning] = ()
 
 
 def happening_as_json(what: str, at: datetime, job: Job, text: str) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def picture_of(sight: Sight) -> RenderableType:
     """How the database stands, on one screen."""
     now = sight.now
     counts = "  ".join(f"{status.value} {now.total(status):,}" for status in Status)
-    oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""
+    oldest = f", the oldest for {span(now.oldest_due_age)}" if now.oldest_due_at else ""
+    wrong = [f"{one.what}: {one.advice}" for one in sight.long]
     figures = {one.type: one for one in sight.types}
     rows = [_row(name, now, figures.get(name)) for name in sorted({*now.counts, *figures})]
     runners = [
@@ -55,7 +58,7 @@ def picture_of(sight: Sight) -> RenderableType:
     heads = ["type", "pending", "processing", "dead", "completed 1h", "failed 1h", "p95", ""]
     return Group(
         Text(f"{instant(now.at)}   due {now.due}{oldest}   {counts}"),
-        *(Text(escape(text), style="yellow") for text in what_is_wrong(now)), Text(),
+        *(Text(escape(text), style="yellow") for text in what_is_wrong(now, wrong)), Text(),
         table_of(heads, rows), Text(),
         table_of(["runner", "pid", "host", "running", "started"], runners), Text(),
         table_of(["job", "type", "attempts", "began", "runner"], running),

@@ -13,7 +13,8 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble
 from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures
-from aiojobs_lite.runner.troubles import troubles_of
+from aiojobs_lite.runner.long_running import LongRunning
+from aiojobs_lite.runner.troubles import no_runner, troubles_of
 from aiojobs_lite.telemetry.wording import by_type, counted, instant, named, span
 
 _EXPLAINED: Final = "`aiojobs-lite explain` with the id of one names its limit and key"
@@ -116,6 +117,14 @@ def _trouble_as_json(trouble: Trouble) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def long_as_json(found: LongRunning) -> dict[str, Any]:
+    """Attempts that run far longer than any did, as JSON."""
+    return {
+        "type": found.type, "attempts": found.attempts, "job_id": found.job_id, "age": found.age,
+        "known": found.known, "longest": found.longest,
+    }  # fmt: skip
+
+
 def view_standing(
     screen: Screen,
     now: DatabaseFigures,
@@ -129,7 +138,10 @@ def view_standing(
         screen.line(locked, style="red")
     for text in what_is_wrong(now, deaths, fullest):
         screen.line(text, style="yellow")
-    oldest = f", the oldest since {span(now.oldest_due_age)}" if now.oldest_due_at else ""
+    oldest = ""
+    if now.oldest_due_at:
+        late = min(now.oldest_due_by_type, key=lambda name: now.oldest_due_by_type[name])
+        oldest = f", the oldest, of {late}, for {span(now.oldest_due_age)}"
     screen.pairs([
         ("due", f"{now.due}{oldest}"),
         *((status.value, f"{now.total(status):,}") for status in Status),
@@ -147,7 +159,7 @@ def view_standing(
 
 def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = (), fullest: object = None) -> list[str]:
     """What a person is to know first: what stops all jobs, those that died lately, what waits for a person."""
-    found = [] if any(one.max_running for one in now.runners) else ["no runner lives that runs jobs"]
+    found = [f"{missing.what}: {missing.advice}"] if (missing := no_runner(now)) else []
     if now.unclaimed:
         found.append(f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}")
     found += [f"{one.what}: {one.advice}" for one in troubles_of(now.runners, now.at)]
@@ -163,7 +175,7 @@ def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = (), fullest: obj
         )
     if (waiting := now.held.get("lane")) is not None:
         oldest_age = now.waiting_age("lane")
-        due = f", the first due since {span(oldest_age)}" if oldest_age else ""
+        due = f", the first due for {span(oldest_age)}" if oldest_age else ""
         where = f"most behind {fullest}: `aiojobs-lite list --held lane`" if fullest else _EXPLAINED
         found.append(f"behind a full limit: {waiting}{due}; {where}")
     return found

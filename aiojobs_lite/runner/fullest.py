@@ -1,4 +1,4 @@
-"""The lane in which most jobs wait, for `aiojobs-lite status`: a person looks there first."""
+"""The lane in which most jobs wait: a person looks there first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
-from aiojobs_lite.runner.opened import OpenedDatabase
+from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.telemetry.wording import span
 
 _WAITING: Final = 200  # jobs that are looked at
@@ -35,14 +35,12 @@ class FullestLane(NamedTuple):
         return f"{self.limit}, the oldest, job {job_id}, for {span(age)}{usual}"
 
 
-async def read_fullest(
-    opened: OpenedDatabase, now: DatabaseFigures, types: Iterable[TypeFigures]
-) -> FullestLane | None:
+async def read_fullest(runner: JobRunner, now: DatabaseFigures, types: Iterable[TypeFigures]) -> FullestLane | None:
     """The fullest of the lanes of some jobs that wait longest; None if no limit holds them back."""
     if "lane" not in now.held:
         return None
-    waiting = await opened.jobs.list(held="lane", scheduled_to=now.at, order="oldest", limit=_WAITING)
-    marks = await opened.jobs.marks(waiting)
+    waiting = await runner.jobs.list(held="lane", scheduled_to=now.at, order="oldest", limit=_WAITING)
+    marks = await runner.jobs.marks(waiting)
     behind = Counter(job.lane for job in waiting if job.id in marks)
     if not behind:
         return None
@@ -50,7 +48,7 @@ async def read_fullest(
     mark = next(marks[job.id] for job in waiting if job.lane == fullest)
     if mark.limit is None:
         return None
-    running = await opened.jobs.list(status="processing", key=dict([mark.limit]), order="oldest", limit=_RUNNING)
+    running = await runner.jobs.list(status="processing", key=dict([mark.limit]), order="oldest", limit=_RUNNING)
     oldest = min(running, key=lambda job: job.started_at or now.at, default=None)
     if oldest is None or oldest.started_at is None:
         return FullestLane(mark.text, None, None)

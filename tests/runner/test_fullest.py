@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.cli.fullest import FullestLane
+from aiojobs_lite.runner.fullest import FullestLane
 
 
 def test_the_fullest_lane_is_said_with_what_is_usual() -> None:
