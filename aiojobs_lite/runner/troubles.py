@@ -29,7 +29,7 @@ _BLOCKED_ADVICE: Final = "nothing else runs in that process meanwhile; a restart
 _DEGRADED_ADVICE: Final = (
     "new jobs are refused meanwhile, and what was stored is kept; the runner goes on by itself when it can write: "
 )
-_OF_LOCK: Final = "end the transaction of the program that has the lock"
+_OF_LOCK: Final = "end the transaction of the program that has the lock, which `aiojobs-lite db doctor` names"
 _LOST: Final = "its runner is dead; the next one that lives gives it back"
 _OF_FILE: Final = "free the disk, or make the file writable"
 

@@ -114,7 +114,8 @@ def problems_of(
 
 def _of_process(stats: RunnerStats) -> Iterator[Problem]:
     if stats.degraded is not None:
-        cause = "Another program holds its lock: end that transaction" if "BUSY" in stats.degraded else stats.degraded
+        locked = "Another program holds its lock: end that transaction; `aiojobs-lite db doctor` names it"
+        cause = locked if "BUSY" in stats.degraded else stats.degraded
         text = f"{cause}. Nothing is lost: the runner tries again by itself, and goes on when it can write."
         yield Problem("bad", "The database cannot be written", text)
     if stats.loop_lag > BLOCKED_LOOP_S:

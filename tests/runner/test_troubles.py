@@ -171,7 +171,7 @@ def test_a_database_that_cannot_be_written_is_said_with_what_to_do() -> None:
     assert [tuple(one) for one in troubles_of(runners, NOW)] == [
         (
             "the runner ab (pid 9 on web1) has not been able to write the database for 40 s (SQLITE_BUSY)",
-            f"{kept}end the transaction of the program that has the lock",
+            f"{kept}end the transaction of the program that has the lock, which `aiojobs-lite db doctor` names",
             None,
             "degraded",
         ),

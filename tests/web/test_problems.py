@@ -122,7 +122,9 @@ def test_a_database_that_cannot_be_written_is_one_line_whichever_runner_says_so(
 
 def test_a_line_leads_to_what_it_speaks_of() -> None:
     (locked,) = found(replace(WELL, degraded="SQLITE_BUSY"))
-    assert locked.text.startswith("Another program holds its lock: end that transaction. Nothing is lost")
+    assert locked.text.startswith(
+        "Another program holds its lock: end that transaction; `aiojobs-lite db doctor` names it. Nothing is lost"
+    )
     (full,) = found(replace(WELL, degraded="SQLITE_FULL"))
     assert full.text.startswith("SQLITE_FULL. Nothing is lost")
     (stuck,) = found(standing=replace(STANDS, runners=(replace(RUNS, troubles=(STUCK,)),)))
