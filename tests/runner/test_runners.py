@@ -19,6 +19,7 @@ from aiojobs_lite.telemetry.facts import JobRescheduled, OwnerRescued, TypePause
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.worker import JOBS
+from tests.helpers.dashboard import dashboard, text_of
 from tests.helpers.mail import other, welcome
 from tests.helpers.programs import worker
 from tests.helpers.rings import slow
@@ -86,6 +87,11 @@ async def test_while_no_other_runner_lives_a_killed_one_is_known_by_its_last_sig
         assert (await looking.jobs.marks([left]))[left.id].state == "lost"
         assert "that runner is dead, no other one lives" in await looking.jobs.explain(left.id)
         assert await long_attempts(looking, now) == []
+    async with dashboard(OpenedDatabase(database)) as client:
+        page = text_of((await client.get("/")).text)
+    assert f"No runner lives that runs jobs; the last was {found.id} (pid {child.pid} on " in page
+    assert "and 1 job that it left running will run again." in page
+    assert "ended 1 lost" in page
 
 
 @slow
