@@ -43,7 +43,7 @@ class FindJobs(NamedTuple):
         owner: Their owner.
         label: Their label.
         held: Why they are held.
-        limited: True: only those that are pending and not held, and that a limit by key counts.
+        in_lanes: True: only those that wait in lanes: those that an `Overview` counts under `IN_LANES`.
         batch: The batch that they are in.
         cancel_requested: True: only those that were asked to cancel; False: only the others.
         metadata: By name values: their metadata have one of them under that name, or a list with one of them. Text,
@@ -70,7 +70,7 @@ class FindJobs(NamedTuple):
     owner: str | None = None
     label: str | None = None
     held: Held | None = None
-    limited: bool | None = None
+    in_lanes: bool | None = None
     batch: int | None = None
     cancel_requested: bool | None = None
     metadata: Mapping[str, Sequence[str | int]] | None = None

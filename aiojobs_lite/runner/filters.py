@@ -70,7 +70,7 @@ class JobFilters(PendingFilters, total=False):
         label: Their label.
         key: By the name of a limit its key, of which they are: `{"org": 7}`.
         batch: The id of their batch.
-        held: Why they are held; `lane`: they wait, and a limit by key counts them.
+        held: Why they are held; `lane`: for a limit by key, or for their turn, as `DatabaseFigures.held` counts them.
         error: Text within their error, `ConnectionError: the bank is closed`; ASCII letters in any case.
         metadata: By name a value, or several in a list, of which their metadata have one, or a list that has one.
         payload: The same of their arguments, but for secret ones.
@@ -140,8 +140,8 @@ def _query_of(given: JobFilters) -> FindJobs:
     """The query of filters."""
     refuse_unknown(given, JobFilters.__optional_keys__)
     status, held, ids = given.get("status"), given.get("held"), given.get("ids")
-    is_limited = held == IN_LANES
-    if is_limited:
+    is_in_lanes = held == IN_LANES
+    if is_in_lanes:
         status, held = Status.PENDING if status is None else status, None
     times: Mapping[str, Any] = {name: _micros(name, given.get(name)) for name in _TIMES}
     order = given.get("order")
@@ -152,7 +152,7 @@ def _query_of(given: JobFilters) -> FindJobs:
         label=check_storable("label", given.get("label")),
         batch=check_key_of("batch", given.get("batch"), "batch"),
         held=None if held is None else Held(check_choice("held", held, REASONS)),
-        limited=is_limited or None,
+        in_lanes=is_in_lanes or None,
         metadata=check_wanted("metadata", given.get("metadata")),
         payload=check_wanted("payload", given.get("payload")),
         meter=_meter_of(given.get("key")),

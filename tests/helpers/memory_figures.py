@@ -23,8 +23,8 @@ from aiojobs_lite.model.figures import (
     SumFigures,
 )
 from aiojobs_lite.model.job import Job, Outcome, Status
-from aiojobs_lite.model.overview import PAUSED, WITHOUT_HANDLER, BoundedCount, GetOverview, Overview
-from tests.helpers import memory_runners
+from aiojobs_lite.model.overview import IN_LANES, PAUSED, WITHOUT_HANDLER, BoundedCount, GetOverview, Overview
+from tests.helpers import memory_limits, memory_runners
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases, Rows
@@ -121,13 +121,14 @@ def get_overview(rows: Rows, query: GetOverview) -> Overview:
         jobs = [job for job in rows.jobs.values() if job.held is held_for]
         waiting[held_for.value] = [job for job in jobs if to_micros(job.scheduled_at) <= query.now]
     held = Counter(job.held.value for job in rows.jobs.values() if job.held is not None)
+    held[IN_LANES] = sum(memory_limits.is_in_lane(rows, job) for job in rows.jobs.values())
     types = sorted({job.type for job in rows.jobs.values()})
     return Overview(
         counts={job_type: _counts(rows.jobs, job_type) for job_type in types},
         due=_bounded(len(due), query.most),
         oldest_due=_oldest(due),
         waiting={reason: _oldest(jobs) for reason, jobs in waiting.items() if jobs},
-        held={reason: _bounded(count, query.most) for reason, count in held.items()},
+        held={reason: _bounded(count, query.most) for reason, count in held.items() if count},
         paused=dict(rows.paused),
         runners=memory_runners.list_runners(rows.runners, rows.jobs.values()),
     )

@@ -212,6 +212,11 @@ def is_free(rows: Rows, job: Job) -> bool:
     return may_start(rows, job, 0) and not any(rows.starts.get(meter) for meter in meters)
 
 
+def is_in_lane(rows: Rows, job: Job) -> bool:
+    """Whether a job waits in its lane; a store says so of fewer ones, until the claim has found them over a limit."""
+    return job.status is Status.PENDING and job.held is None and job.lane is not None and not is_free(rows, job)
+
+
 def set_free(before: Rows, after: Rows, now: int, known: Mapping[str, int]) -> list[int]:
     """When those due jobs may start that a limit by key kept from it before a transaction, and not after. Of one that
     is not due yet it was said before when it will be.

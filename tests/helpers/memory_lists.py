@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.admission import Admit, Candidate
-from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.moments import GetJobs, ListMoments, MomentPage, moments_of, place_of
 from aiojobs_lite.model.payloads import secret_in
 from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
 from aiojobs_lite.model.writes import RedriveAsNew, Redriven, RedrivenAsNew
-from tests.helpers import memory_batches, memory_progress
+from tests.helpers import memory_batches, memory_limits, memory_progress
 from tests.helpers.memory_admission import admit, redriven
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def find(rows: Rows, query: FindJobs) -> list[Job]:
     """See `FindJobs`."""
-    found = [job for job in _in_order(rows, query) if _fits(job, query)]
+    found = [job for job in _in_order(rows, query) if _fits(rows, job, query)]
     return list(map(memory_progress.bare, found[: query.limit]))
 
 
@@ -32,7 +32,7 @@ def find_ids(rows: Rows, query: FindIds) -> IdPage:
     """See `FindIds`."""
     jobs = _in_order(rows, query.jobs)
     looked_at = jobs[: query.looks]
-    ids = [job.id for job in looked_at if _fits(job, query.jobs)][: query.jobs.limit]
+    ids = [job.id for job in looked_at if _fits(rows, job, query.jobs)][: query.jobs.limit]
     if ids and len(ids) == query.jobs.limit:
         return IdPage(ids, ids[-1])
     return IdPage(ids, looked_at[-1].id if len(looked_at) < len(jobs) else None)
@@ -49,7 +49,7 @@ def _in_order(rows: Rows, query: FindJobs) -> list[Job]:
     return sorted(jobs, key=lambda job: job.id, reverse=not query.oldest_first)
 
 
-def _fits(job: Job, query: FindJobs) -> bool:
+def _fits(rows: Rows, job: Job, query: FindJobs) -> bool:
     return (
         (query.status is None or job.status is query.status)
         and (query.type is None or job.type == query.type)
@@ -57,7 +57,7 @@ def _fits(job: Job, query: FindJobs) -> bool:
         and (query.label is None or job.label == query.label)
         and (query.held is None or job.held is query.held)
         and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
-        and (not query.limited or (job.lane is not None and job.status is Status.PENDING and job.held is None))
+        and (not query.in_lanes or memory_limits.is_in_lane(rows, job))
         and (query.meter is None or f"\n{query.meter}\n" in f"{job.lane or ''}\n")
         and _has_text(job.error, query.error)
         and _has_text(job.reason, query.reason)

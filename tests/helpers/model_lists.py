@@ -45,17 +45,16 @@ class ListRules(RuleBasedStateMachine):
 
     @rule(
         view=which_view, kind=st.none() | kinds, status=st.none() | st.sampled_from(Status), metadata=wanted, ago=times,
-        ended=times, limited=st.sampled_from([None, True]),
-        text=st.none() | st.sampled_from(["e", "BOOM"]), oldest_first=st.booleans(),
+        ended=times, text=st.none() | st.sampled_from(["e", "BOOM"]), oldest_first=st.booleans(),
     )  # fmt: skip
     def find_by_metadata(
         self, view: int, kind: str | None, status: Status | None, metadata: dict[str, Any], ago: int | None,
-        ended: int | None, limited: bool | None, text: str | None, oldest_first: bool,
+        ended: int | None, text: str | None, oldest_first: bool,
     ) -> None:  # fmt: skip
         since, until = (None if when is None else self.now - when * SECOND for when in (ago, ended))
         query = FindJobs(
-            type=kind, status=status, limited=limited, metadata=metadata, error=text, created_from=since,
-            created_to=self.now, completed_to=until, oldest_first=oldest_first, limit=5,
+            type=kind, status=status, metadata=metadata, error=text, created_from=since, created_to=self.now,
+            completed_to=until, oldest_first=oldest_first, limit=5,
         )  # fmt: skip
         for question in (query, FindIds(query, 1000)):
             self.twins.ask(question, self.twins.views[view])

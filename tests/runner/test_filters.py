@@ -36,8 +36,8 @@ NOW = to_datetime(FakeClock().now())
         ({"ids": iter([3, 1, 3]), "order": "oldest"}, FindJobs(ids=[1, 3], oldest_first=True)),
         ({"key": {"org": "7"}, "error": "no user", "order": "newest"}, FindJobs(meter='org\n"7"', error="no user")),
         ({"held": "event"}, FindJobs(held=Held.EVENT)),
-        ({"held": "lane"}, FindJobs(limited=True, status=Status.PENDING)),
-        ({"held": "lane", "status": "dead"}, FindJobs(limited=True, status=Status.DEAD)),
+        ({"held": "lane"}, FindJobs(in_lanes=True, status=Status.PENDING)),
+        ({"held": "lane", "status": "dead"}, FindJobs(in_lanes=True, status=Status.DEAD)),
         ({"payload": {"user_id": 1}, "reason": "slip"}, FindJobs(payload={"user_id": [1]}, reason="slip")),
     ],
 )  # fmt: skip

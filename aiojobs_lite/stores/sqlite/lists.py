@@ -42,6 +42,7 @@ _FINISHED: Final = ListSource("jobs_finished", ("status",), probe="more_finished
 _ENDED: Final = ListSource("jobs_ended", probe="more_ended")
 _PENDING: Final = ListSource("jobs_pending", ("type",), probe="more_pending")
 _PENDING_OF_ANY_TYPE: Final = ListSource("jobs_pending_of_any_type", probe="more_pending_of_any_type")
+_IN_LANES: Final = ListSource("jobs_in_lanes", probe="more_in_lanes")
 _BATCH: Final = ListSource("jobs_of_batch", ("batch",), ("first_id", "id"))
 
 
@@ -92,6 +93,8 @@ def source_of(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> List
 
 def _source_of_few(query: FindJobs) -> ListSource | None:
     """One that has no order of ids: it must be sorted."""
+    if query.in_lanes:
+        return _IN_LANES
     if query.status in _ENDS:
         return _FINISHED
     if query.label is not None:

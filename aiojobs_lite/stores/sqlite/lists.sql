@@ -41,7 +41,7 @@
     AND (:scheduled_to IS NULL OR scheduled_at <= :scheduled_to)
     AND (:error IS NULL OR instr(lower(error), lower(:error)))
     AND (:reason IS NULL OR instr(lower(reason), lower(:reason)))
-    AND (:limited IS NULL OR (lane IS NOT NULL AND status = 'pending' AND held IS NULL))
+    AND (:in_lanes IS NULL OR (place IS NOT NULL AND status = 'pending' AND held IS NULL))
     AND (:meter IS NULL OR instr(lane || char(10), char(10) || :meter || char(10)))
     AND (:in_payload IS NULL OR instr(payload, :in_payload) OR instr(payload, char(92)))
     AND (:in_metadata IS NULL OR instr(metadata, :in_metadata) OR instr(metadata, char(92)))
@@ -89,6 +89,13 @@ WHERE status IN ('completed', 'dead', 'cancelled')
         AND type = :type
 );
 
+-- fragment: of_lanes
+-- Jobs that wait in lanes.
+aiojobs_jobs INDEXED BY aiojobs_jobs_lane
+WHERE place IS NOT NULL
+    AND status = 'pending'
+    AND held IS NULL;
+
 -- fragment: of_pending_of_any_type
 -- Jobs that wait.
 (
@@ -99,10 +106,7 @@ WHERE status IN ('completed', 'dead', 'cancelled')
         AND place IS NULL
     UNION ALL
     SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NOT NULL
+    FROM {of_lanes}
     UNION ALL
     SELECT id
     FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
@@ -202,6 +206,16 @@ FROM aiojobs_jobs
 WHERE id IN {of_pending_of_any_type}
     AND {listed};
 
+-- name: jobs_in_lanes
+-- Those that wait in lanes.
+SELECT {selected}
+FROM aiojobs_jobs
+WHERE id IN (
+    SELECT id
+    FROM {of_lanes}
+)
+    AND {listed};
+
 -- name: jobs_of_label
 -- Of a label.
 SELECT {selected}
@@ -237,6 +251,12 @@ LIMIT 1 OFFSET :offset;
 -- Of those that ended.
 SELECT 1
 FROM {of_ended}
+LIMIT 1 OFFSET :offset;
+
+-- name: more_in_lanes
+-- Of those that wait in lanes.
+SELECT 1
+FROM {of_lanes}
 LIMIT 1 OFFSET :offset;
 
 -- name: more_pending

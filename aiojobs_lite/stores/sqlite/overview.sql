@@ -148,9 +148,6 @@ FROM (
 SELECT count(*)
 FROM (
     SELECT 1
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE place IS NOT NULL
-        AND status = 'pending'
-        AND held IS NULL
+    FROM {of_lanes}
     LIMIT ?
 );

@@ -9,13 +9,16 @@ import pytest
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.moments import GetJobs, ListMoments, Moment, MomentKind
+from aiojobs_lite.model.overview import IN_LANES, BoundedCount, GetOverview
 from aiojobs_lite.model.queries import FindIds, FindJobs, IdPage
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveAsNew, RedriveJob, Redriven, RedrivenAsNew
 from aiojobs_lite.stores.base import Store
+from tests.helpers.conformance.limits import ONE, keyed, set_limits
 from tests.helpers.stores import (
     again,
     answers,
     at,
+    claim,
     claimed,
     close,
     complete,
@@ -23,6 +26,7 @@ from tests.helpers.stores import (
     everything,
     finished,
     found,
+    held,
     inserted,
     new,
     one,
@@ -142,9 +146,20 @@ class Listing:
             assert await found(store, FindJobs(meter=meter)) == [ids[place] for place in places]
             of_type = FindJobs(meter=meter, type="a", status=Status.PENDING)
             assert await found(store, of_type) == [ids[place] for place in places]
-        for query in (FindJobs(limited=True), FindJobs(limited=True, type="a", status=Status.PENDING)):
-            assert await found(store, query) == ids[2::-1]
-        assert await found(store, FindJobs(limited=True, status=Status.DEAD)) == []
+
+    async def test_jobs_that_wait_in_lanes_are_found_and_are_those_that_are_counted(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await held(store, keyed((ONE, 6)))
+        _, second, third, of_b = await inserted(store, *[keyed((ONE, 7), job_type=kind) for kind in "aaab"])
+        await inserted(store, new(), keyed((ONE, 8)), keyed((ONE, 9), due=9))
+        assert len(await claimed(store, claim(types="ab"))) == 3
+        waiting = await found(store, FindJobs(in_lanes=True))
+        assert waiting == [of_b, third, second]
+        assert (await store.ask(GetOverview(at(0), 9))).held[IN_LANES] == BoundedCount(3, is_more=False)
+        assert await found(store, FindJobs(in_lanes=True, oldest_first=True, limit=2)) == [second, third]
+        assert await found(store, FindJobs(in_lanes=True, type="b", status=Status.PENDING)) == [of_b]
+        assert await found(store, FindJobs(in_lanes=True, status=Status.DEAD)) == []
+        assert await listed_ids(store, FindJobs(in_lanes=True, limit=2), MANY) == waiting
 
     async def test_jobs_are_found_by_when_they_ended_and_when_they_may_run(self, store: Store) -> None:
         dead = await finished(store, new(), Status.DEAD, 3)

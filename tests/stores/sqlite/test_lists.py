@@ -32,7 +32,7 @@ async def test_a_walk_finds_what_an_index_finds(tmp_path: Path, monkeypatch: pyt
         for job_type in (None, "a", "b")
         for since, until in ((None, None), (at(1), at(3)), (None, at(2)))
         for label in (None, "eu")
-    ]
+    ] + [FindJobs(in_lanes=True, type=job_type) for job_type in (None, "a", "b")]
     with connected(tmp_path / "jobs.db") as connection:
         answers = {}
         for few in (100, 0):
@@ -45,7 +45,7 @@ async def test_a_walk_finds_what_an_index_finds(tmp_path: Path, monkeypatch: pyt
         names = {lists.source_of(connection, SQL, one).name for one in questions}
         assert names == {
             "jobs_of_all", "jobs_of_label", "jobs_finished", "jobs_ended", "jobs_pending", "jobs_pending_of_any_type",
-            "jobs_processing",
+            "jobs_processing", "jobs_in_lanes",
         }  # fmt: skip
 
 

@@ -365,6 +365,8 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
         (FindJobs(completed_from=5), "aiojobs_jobs_finished (status=? AND completed_at>?"),
         (FindJobs(status=Status.PENDING, type="a"), "aiojobs_jobs_pending (type=?)"),
         (FindJobs(status=Status.PENDING), "aiojobs_jobs_pending"),
+        (FindJobs(in_lanes=True, status=Status.PENDING), "aiojobs_jobs_lane"),
+        (FindJobs(in_lanes=True, type="a"), "aiojobs_jobs_lane"),
     ],
 )
 def test_jobs_that_are_few_among_many_are_found_by_an_index(
