@@ -213,13 +213,18 @@ class JobFigures:
             InvalidOption: If one of them cannot work.
         """
         first, end = self._hours(since, until)
-        if names is not None and not _is_pair_of_names(names):
-            raise InvalidOption("names", names, "the names of the first type and of the last one, or None")
-        return await self._types(first, end, names)
+        return await self._types(first, end, _check_names(names))
 
-    async def totals(self) -> tuple[TypeFigures, ...]:
-        """The figures of each job type since its first end, those that were pruned included: they only grow."""
-        return await self._types(None, 0)
+    async def totals(self, *, names: tuple[str, str] | None = None) -> tuple[TypeFigures, ...]:
+        """The figures of each job type since its first end, those that were pruned included: they only grow.
+
+        Args:
+            names: Of the types from this name to that one, as a page of very many has them; None: of each.
+
+        Raises:
+            InvalidOption: If they are no names.
+        """
+        return await self._types(None, 0, _check_names(names))
 
     async def hours(
         self,
@@ -303,9 +308,7 @@ class JobFigures:
             last_runner=None if any(one.max_running for one in runners) else _last_of(listed),
         )
 
-    async def _types(
-        self, first: int | None, end: int, names: tuple[str, str] | None = None
-    ) -> tuple[TypeFigures, ...]:
+    async def _types(self, first: int | None, end: int, names: tuple[str, str] | None) -> tuple[TypeFigures, ...]:
         engine = await self._flushed()
         found = await engine.ask(SumFigures(first, end, names))
         ends, durations = _by_type(found.ends), _by_type(found.durations)
@@ -335,8 +338,11 @@ def _last_of(runners: Iterable[RunnerInfo]) -> RunnerInfo | None:
     return max(ran, key=lambda one: one.ended_at or one.last_sign_at or one.started_at, default=None)
 
 
-def _is_pair_of_names(names: object) -> bool:
-    return isinstance(names, tuple) and len(names) == 2 and all(isinstance(name, str) for name in names)
+def _check_names(names: tuple[str, str] | None) -> tuple[str, str] | None:
+    is_pair = isinstance(names, tuple) and len(names) == 2 and all(isinstance(name, str) for name in names)
+    if names is not None and not is_pair:
+        raise InvalidOption("names", names, "the names of the first type and of the last one, or None")
+    return names
 
 
 def _by_type(found: Iterable[F]) -> defaultdict[str, list[F]]:

@@ -98,7 +98,7 @@ def line_of(site: Site, job: Job, stats: RunnerStats, mark: JobMark | None) -> J
 
 def line_state(job: Job, now: datetime, *, is_paused: bool = False, mark: JobMark | None = None) -> str:
     """The status of a job, or why it is pending."""
-    if mark is not None and not is_paused:
+    if mark is not None and (mark.limit is None or not is_paused):
         return mark.state
     if job.status is not Status.PENDING:
         return "stopping" if job.cancel_requested and job.status is Status.PROCESSING else job.status.value

@@ -67,9 +67,10 @@ async def show_types(site: Site, asked: Asked) -> Response:
     standing, limits = await runner.figures.now(), await runner.limits.list()
     names = [name for name in type_names(standing) if name > after]
     page = names[:TYPES_A_PAGE]
-    figures = await runner.figures.types(names=(page[0], page[-1])) if page else ()
+    ends = (page[0], page[-1]) if page else ("", "")
+    figures, totals = await runner.figures.types(names=ends), await runner.figures.totals(names=ends)
     return await site.show(
-        asked, "types.html", lines=type_lines(page, standing, figures), after=after,
+        asked, "types.html", lines=type_lines(page, standing, figures, _hours_of(standing.at, totals)), after=after,
         following=page[-1] if len(names) > len(page) else None,
         limits=[_limit_line(one) for one in limits[:LIMITS_SHOWN]], left_out=max(len(limits) - LIMITS_SHOWN, 0),
         notice=await notice_of(site, asked),
@@ -81,21 +82,22 @@ def type_names(standing: DatabaseFigures) -> list[str]:
     return sorted({*standing.counts, *standing.paused, *(name for one in standing.runners for name in one.types)})
 
 
-def type_lines(names: list[str], standing: DatabaseFigures, figures: tuple[TypeFigures, ...]) -> list[TypeLine]:
-    """Types as lines."""
+def type_lines(
+    names: list[str], standing: DatabaseFigures, figures: tuple[TypeFigures, ...], hours: float
+) -> list[TypeLine]:
+    """Types as lines; the figures are of so many hours."""
     by_name = {one.type: one for one in figures}
     registered: dict[str, int | None] = {}
     for runner in standing.runners:
         registered |= runner.types
-    hours = _hours_of(standing.at, figures)
     return [_type_line(name, standing, by_name.get(name), registered, hours) for name in names]
 
 
-def _hours_of(now: datetime, figures: Iterable[TypeFigures]) -> float:
-    """The hours that the figures are of: those of a day, or since the first end of all if the service is younger; at
+def _hours_of(now: datetime, totals: Iterable[TypeFigures]) -> float:
+    """The hours that the figures of a day are of: 24, or those since the first end ever if the service is younger; at
     least one, so that no minute is taken for an hour.
     """
-    first = min((one.first_at for one in figures), default=now)
+    first = min((one.first_at for one in totals), default=now)
     return min(max((now - first) / timedelta(hours=1), 1.0), _DAY_HOURS)
 
 

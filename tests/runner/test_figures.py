@@ -138,9 +138,12 @@ async def test_a_page_of_very_many_types_asks_for_the_names_that_it_has() -> Non
         await world.do("do")
         for names, found in ((("work", "work"), 1), (("a", "x"), 1), (("x", "z"), 0), (("a", "b"), 0)):
             assert len(await world.runner.figures.types(names=names)) == found, names
+            assert len(await world.runner.figures.totals(names=names)) == found, names
         for wrong in ("work", ("work",), ("a", 1), ["a", "b"]):
             with pytest.raises(InvalidOption, match="the names of the first type and of the last one, or None"):
                 await world.runner.figures.types(names=wrong)  # type: ignore[arg-type]  # the point
+            with pytest.raises(InvalidOption, match="the names of the first type and of the last one, or None"):
+                await world.runner.figures.totals(names=wrong)  # type: ignore[arg-type]  # the point
 
 
 async def test_errors_are_grouped_those_with_the_most_attempts_first() -> None:

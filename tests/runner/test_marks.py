@@ -84,6 +84,7 @@ async def test_a_stuck_attempt_is_marked_until_it_ends(database: Path) -> None:
             mark = found[handle.id]
             assert (mark.state, mark.text[:17]) == ("stuck", "stopped (cancel) ")
             assert mark.text.endswith(" in deaf")
+            assert line_state(await handle.job(), NOW, is_paused=True, mark=mark) == "stuck"
             async with dashboard(JobRunner(database, max_running=0)) as client:
                 assert "stuck stopped (cancel)" in text_of((await client.get("/jobs")).text)
         finally:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.limits import EVERY_KEY, Limit
+from aiojobs_lite.testing import FakeClock
 from aiojobs_lite.web import types
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
 
 
-def runner_of_mails() -> JobRunner:
-    runner = JobRunner(":memory:")
+def runner_of_mails(clock: FakeClock | None = None) -> JobRunner:
+    runner = JobRunner(":memory:", clock=clock)
 
     @runner.job(name="mail.send", max_attempts=1, concurrency=3, limits=[Limit(2, name="tenants", key="tenant")])
     async def send(tenant: str) -> None:
@@ -36,19 +35,18 @@ async def test_a_type_has_its_counts_its_figures_and_its_limit() -> None:
         assert "tenants every key" in text
 
 
-async def test_the_rate_is_that_of_a_day_or_of_the_time_since_the_first_end() -> None:
-    runner = runner_of_mails()
-    async with runner:
-        for _ in range(12):
-            await runner.enqueue_named("mail.send", tenant="acme")
-        await runner.run_until_idle()
-        standing, (figures,) = await runner.figures.now(), await runner.figures.types()
-    for age, rate in ((timedelta(minutes=5), 12.0), (timedelta(hours=4), 3.0), (timedelta(hours=24.9), 0.5)):
-        rare = replace(figures, type="rare", first_at=standing.at)
-        lines = types.type_lines(
-            ["mail.send", "rare", "idle"], standing, (replace(figures, first_at=standing.at - age), rare)
-        )
-        assert [line.an_hour for line in lines] == [rate, rate, None]
+@pytest.mark.parametrize(("age", "rate"), [("5m", "24.0"), ("4h", "6.0"), ("23h", "1.0"), ("31d", "0.5")])
+async def test_the_rate_is_that_of_a_day_or_of_the_time_since_the_first_end_ever(age: str, rate: str) -> None:
+    clock = FakeClock()
+    runner = runner_of_mails(clock)
+    async with dashboard(runner) as client:
+        for waits in (age, 0):
+            for _ in range(12):
+                await runner.enqueue_named("mail.send", tenant="acme")
+            await runner.run_until_idle()
+            clock.advance(waits)
+        text = text_of((await client.get("/types")).text)
+    assert f"mail.send 0 0 /3 0 — {rate} 0 %" in text
 
 
 async def test_a_type_is_paused_and_resumed_and_each_is_undone() -> None:
