@@ -74,7 +74,7 @@ def check_health(
         *_late(now, longest, ignore or ()),
     ]
     if dead > max_dead:
-        mostly = f", of them {died_in_words(died[:1])}" if died else ""
+        mostly = f", of them {died_in_words(died[:1], now.at)}" if died else ""
         text = f"{counted(dead, 'job')} died lately{mostly}: `aiojobs-lite dead --group`"
         problems.append(HealthProblem(ExitCode.DEAD, text))
     if Ignorable.LONG not in (ignore or ()):

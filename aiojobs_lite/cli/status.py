@@ -23,6 +23,7 @@ from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.opening import database_or_default
 from aiojobs_lite.stores.open import open_upkeep
 
+_MOST_GROUPS: Final = 1_000  # of errors: those by which jobs died may be rare among those by which attempts failed
 LOCK_PATIENCE_S: Final = 1.0  # that `status` and `check` wait for the lock of another program
 Since = Annotated[str, typer.Option(metavar="DURATION", help="How far back, in whole hours (UTC).")]
 
@@ -43,7 +44,7 @@ def show_status(*, db: DatabaseOption = None, since: Since = "1h", as_json: Json
     }  # fmt: skip
 
     def view(screen: Screen) -> None:
-        more = [f"dead in the last {since}: {died_in_words(died)}"] if died else []
+        more = [f"dead in the last {since}: {died_in_words(died, now.at)}"] if died else []
         more += [f"{one.what}: {one.advice}" for one in long]
         view_standing(screen, now, more, fullest, locked=locked)
         view_types(screen, types, since)
@@ -98,6 +99,6 @@ class DatabaseStanding(NamedTuple):
 async def read_standing(opened: OpenedDatabase, since: str) -> DatabaseStanding:
     """How the database stands, and what ended lately."""
     now, types = await opened.figures.now(), await opened.figures.types(since=since)
-    errors = await opened.figures.errors(since=since) if any(one.dead for one in types) else ()
+    errors = await opened.figures.errors(since=since, limit=_MOST_GROUPS) if any(one.dead for one in types) else ()
     died = sorted([one for one in errors if one.dead], key=lambda one: (-one.dead, one.type, one.error_type))
     return DatabaseStanding(now, types, tuple(died), tuple(await long_attempts(opened, now)))

@@ -123,7 +123,7 @@ class Janitor:
 
     def _lost(self, job: Job, job_type: JobType[..., Any] | None, *, restarts: bool) -> End:
         policy = job_type.policy if job_type else Policy()
-        ending = Ending(lost=True, interrupted=job.interrupted, is_strange=job_type is None, restarts=restarts)
+        ending = Ending(lost=True, interrupted=job.interrupted, is_type_unknown=job_type is None, restarts=restarts)
         cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
         return settle(_claimed(job), ending, policy, self._clock.now(), cancel=cancel)
 

@@ -159,7 +159,7 @@ MEASURES: Final = (
     ),
     Measure(
         "gauge", "aiojobs_runner_troubles",
-        "Stuck handlers, blocked event loops, silent runners, which have not reported for 30 s; of all processes.",
+        "Stuck handlers, blocked event loops, degraded and silent runners: no database to write, no report for 30 s.",
         ("kind",), _troubles,
     ),
     Measure(

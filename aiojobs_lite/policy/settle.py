@@ -80,8 +80,8 @@ class Ending(NamedTuple):
         stopped: Why the runner stopped it; None if it did not, or if stopping it had no effect on it.
         lost: Its owner died; `interrupted` says whether a drain had left it running.
         interrupted: A drain had left it running when its owner died.
-        is_strange: It is lost, and the runner that noticed it has not registered its type: one that has decides when it
-            claims the job whether it is at its end.
+        is_type_unknown: It is lost, and the runner that noticed it has not registered its type. A runner that has
+            decides whether the job is at its end, when it claims it.
         is_outlived: Attempts before it were lost in that way, and the job is at its end (`outlived`): it was claimed,
             and its handler was not called. `lost` is set as well.
         unreadable: Why the payload does not fit the handler, which was not called.
@@ -98,7 +98,7 @@ class Ending(NamedTuple):
     stopped: Stop | None = None
     lost: bool = False
     interrupted: bool = False
-    is_strange: bool = False
+    is_type_unknown: bool = False
     is_outlived: bool = False
     unreadable: str | None = None
     unbegun: bool = False
@@ -230,7 +230,7 @@ class _Settlement:
     def _ownerless(self, ending: Ending) -> Again | Close:
         if ending.is_outlived:
             return self._outlived()
-        if ending.is_strange:
+        if ending.is_type_unknown:
             outcome = Outcome.INTERRUPTED if ending.interrupted else Outcome.LOST
             return self._again(outcome, self._now)._replace(refund=ending.interrupted)
         return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)

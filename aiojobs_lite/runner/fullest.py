@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from aiojobs_lite.runner.figures import DatabaseFigures, TypeFigures
 from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.runner.troubles import JobMark
 from aiojobs_lite.telemetry.wording import span
 
-_WAITING: Final = 200  # jobs that are looked at
-_RUNNING: Final = 100
+_MOST_WAITING: Final = 200  # jobs that are looked at: those that wait, and those that run
+_MOST_RUNNING: Final = 100
 
 
 class FullestLane(NamedTuple):
@@ -39,16 +40,16 @@ async def read_fullest(runner: JobRunner, now: DatabaseFigures, types: Iterable[
     """The fullest of the lanes of some jobs that wait longest; None if no limit holds them back."""
     if "lane" not in now.held:
         return None
-    waiting = await runner.jobs.list(held="lane", scheduled_to=now.at, order="oldest", limit=_WAITING)
+    waiting = await runner.jobs.list(held="lane", scheduled_to=now.at, order="oldest", limit=_MOST_WAITING)
     marks = await runner.jobs.marks(waiting)
-    behind = Counter(job.lane for job in waiting if job.id in marks)
-    if not behind:
+    by_lane = defaultdict[str | None, list[JobMark]](list)
+    for job in waiting:
+        if job.id in marks:
+            by_lane[job.lane].append(marks[job.id])
+    mark = next(iter(max(by_lane.values(), key=len, default=())), None)
+    if mark is None or mark.limit is None:
         return None
-    ((fullest, _),) = behind.most_common(1)
-    mark = next(marks[job.id] for job in waiting if job.lane == fullest)
-    if mark.limit is None:
-        return None
-    running = await runner.jobs.list(status="processing", key=dict([mark.limit]), order="oldest", limit=_RUNNING)
+    running = await runner.jobs.list(status="processing", key=dict([mark.limit]), order="oldest", limit=_MOST_RUNNING)
     oldest = min(running, key=lambda job: job.started_at or now.at, default=None)
     if oldest is None or oldest.started_at is None:
         return FullestLane(mark.text, None, None)

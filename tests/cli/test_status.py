@@ -6,17 +6,22 @@ import asyncio
 import re
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.cli.views.status import died_in_words
+from aiojobs_lite.clock import SystemClock
 from aiojobs_lite.limits import Limit
+from aiojobs_lite.model.figures import AddFigures, EndFigures, hour_of
+from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.runner.figures import ErrorFigures
 from tests.helpers.command import Ran, beside_a_runner, command
 from tests.helpers.pauses import pause
+from tests.helpers.sqlite_store import opened
+from tests.helpers.stores import one
 from tests.helpers.waiting import until
 
 STANDING = {
@@ -37,7 +42,7 @@ def test_the_status_is_what_the_rows_say(database: Path) -> None:
     text = command("status").out
     assert re.match(
         r"no runner lives that runs jobs: start the application; what was stored is kept\n"
-        r"dead in the last 1h: 2 pay, ConnectionError, since [\d:]{8} UTC\n",
+        r"dead in the last 1h: 2 pay, ConnectionError, since [-\d: ]+ UTC\n",
         text,
     )
     assert "dead        2" in text
@@ -58,11 +63,27 @@ def test_of_what_jobs_died_the_largest_groups_are_said() -> None:
     at = datetime(2026, 3, 1, 20, 43, 10, tzinfo=UTC)
     sizes = [174, 9, 3, 2, 1]
     died = [ErrorFigures("charge", f"Error{size}", 2 * size, size, at, at) for size in sizes]
-    assert died_in_words(died) == (
+    assert died_in_words(died, at) == (
         "174 charge, Error174, since 20:43:10 UTC; 9 charge, Error9, since 20:43:10 UTC; "
         "3 charge, Error3, since 20:43:10 UTC; and 3 more: `aiojobs-lite dead --group`"
     )
-    assert died_in_words(died[:1]) == "174 charge, Error174, since 20:43:10 UTC"
+    for later, said in ((timedelta(hours=3), "20:43:10 UTC"), (timedelta(hours=4), "2026-03-01 20:43:10 UTC")):
+        assert died_in_words(died[:1], at + later) == f"174 charge, Error174, since {said}"
+
+
+def test_the_jobs_that_died_are_said_beside_many_errors_of_which_none_did(database: Path) -> None:
+    async def fail_often() -> None:
+        now = SystemClock().now()
+        ends = [EndFigures(f"t{n}", Outcome.FAILED, "KeyError", 99, 0, 0, 0, now, now) for n in range(100)]
+        async with opened(database) as store:
+            await one(store, AddFigures(hour_of(now), tuple(ends), ()))
+
+    asyncio.run(fail_often())
+    found = command("status", "--json").json
+    assert len(found["types"]) == 102
+    assert [(group["type"], group["error_type"], group["dead"]) for group in found["died"]] == [
+        ("pay", "ConnectionError", 2)
+    ]
 
 
 def test_a_pause_is_said_before_the_counts(database: Path) -> None:

@@ -87,7 +87,7 @@ UNBEGUN = Ending(error=BOOM, failure=FAILURE, unbegun=True)
 LOST = Ending(lost=True, failure=FAILURE)
 ADVANCED = Ending(lost=True, failure=FAILURE, restarts=True)
 LEFT = Ending(lost=True, interrupted=True, failure=FAILURE)
-STRANGE = Ending(lost=True, is_strange=True)
+STRANGE = Ending(lost=True, is_type_unknown=True)
 
 TABLE = [
     Row("it returns nothing", claimed(), Ending(), complete()),

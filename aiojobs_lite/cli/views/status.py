@@ -13,6 +13,7 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble
 from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures
+from aiojobs_lite.runner.fullest import FullestLane
 from aiojobs_lite.runner.long_running import LongRunning
 from aiojobs_lite.runner.troubles import no_runner, troubles_of
 from aiojobs_lite.telemetry.wording import by_type, counted, instant, named, span
@@ -69,10 +70,13 @@ def view_health(screen: Screen, health: HealthFound) -> None:
         screen.line(f"{problem.code.name.lower().replace('_', ' ')}: {problem.text}", style="red")
 
 
-def died_in_words(died: Sequence[ErrorFigures]) -> str:
-    """Of what jobs died, the largest groups: `174 charge, KeyError, since 20:43:10 UTC`."""
+def died_in_words(died: Sequence[ErrorFigures], now: datetime) -> str:
+    """Of what jobs died, the largest groups: `174 charge, KeyError, since 20:43:10 UTC`; with the date if that was on
+    another day.
+    """
     shown = [
-        f"{one.dead:,} {one.type}, {one.error_type}, since {instant(one.first_at, has_date=False)}"
+        f"{one.dead:,} {one.type}, {one.error_type}, since "
+        f"{instant(one.first_at, has_date=one.first_at.date() != now.date())}"
         for one in died[:MOST_GROUPS_SHOWN]
     ]
     more = sum(one.dead for one in died[MOST_GROUPS_SHOWN:])
@@ -129,7 +133,7 @@ def view_standing(
     screen: Screen,
     now: DatabaseFigures,
     deaths: Iterable[str] = (),
-    fullest: object = None,
+    fullest: FullestLane | None = None,
     *,
     locked: str | None = None,
 ) -> None:
@@ -157,7 +161,7 @@ def view_standing(
         screen.table(["id", "pid", "host", "started", "running", "", "types"], rows)
 
 
-def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = (), fullest: object = None) -> list[str]:
+def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = (), fullest: FullestLane | None = None) -> list[str]:
     """What a person is to know first: what stops all jobs, those that died lately, what waits for a person."""
     found = [f"{missing.what}: {missing.advice}"] if (missing := no_runner(now)) else []
     if now.unclaimed:
