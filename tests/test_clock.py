@@ -96,10 +96,12 @@ async def test_a_ring_wakes_the_waiter() -> None:
     task = await waiting(alarm)
     alarm.ring()
     alarm.ring()  # twice is once
-    await task
+    await quiet()
+    assert task.done()
     again = await waiting(alarm)
     alarm.ring()
-    await again
+    await quiet()
+    assert again.done()
 
 
 async def test_a_ring_while_nothing_waits_is_kept_once() -> None:

@@ -44,9 +44,9 @@ async def test_the_blocks_of_a_page_run(
     run = PageRun(add_module, lambda: capsys.readouterr().out)
     for block in blocks(page):
         if block.is_program:
-            compiled(block)
+            assert compiled(block)
         else:
-            await run.run(block)
+            await run.check(block)
 
 
 @slow

@@ -84,7 +84,7 @@ async def output_of(folder: Path, *command: str | Path) -> str:
     return said
 
 
-def in_order(said: str, *patterns: str) -> None:
+def check_in_order(said: str, *patterns: str) -> None:
     """Each pattern is found, after the one before it."""
     at = 0
     for pattern in patterns:
@@ -150,7 +150,7 @@ async def test_the_quickstart_tells_a_story_in_which_nothing_is_lost(
     said = await output_of(tmp_path, EXAMPLES / "quickstart.py")
     areas = Counter(row["zone"].partition("/")[0] for row in zones)
     by_latitude = sorted(zones, key=lambda row: float(row["latitude"]))
-    in_order(
+    check_in_order(
         said,
         r"^1\. ",
         r"heartbeat job \d+: the tick of",
@@ -216,7 +216,7 @@ async def test_the_quickstart_fails_if_a_claim_is_not_true(tmp_path: Path) -> No
 
 @slow
 async def test_durable_functions_go_on_behind_their_finished_steps(tmp_path: Path) -> None:
-    in_order(
+    check_in_order(
         await output_of(tmp_path, EXAMPLES / "durable_steps.py"),
         r"^1\. ",
         r"checked: an event that is sent again by its id starts nothing$",
@@ -264,7 +264,7 @@ async def test_the_story_of_durable_functions_fails_if_a_finished_step_runs_agai
 
 @slow
 async def test_deliveries_go_on_after_a_kill_and_each_is_handled_once(tmp_path: Path) -> None:
-    in_order(
+    check_in_order(
         await output_of(tmp_path, EXAMPLES / "http_delivery.py"),
         r"^1\. ",
         r"checked: a callback has reached the shop$",
@@ -304,7 +304,7 @@ async def test_the_story_of_deliveries_fails_if_an_order_is_packed_twice(tmp_pat
 
 @slow
 async def test_retries(tmp_path: Path) -> None:
-    in_order(
+    check_in_order(
         await output_of(tmp_path, EXAMPLES / "retries.py"),
         "failed: call_webhook job 1 attempt 1 ",
         "failed: call_webhook job 1 attempt 2 ",
@@ -326,7 +326,7 @@ async def test_retries(tmp_path: Path) -> None:
 @slow
 async def test_cron(tmp_path: Path) -> None:
     said = await output_of(tmp_path, EXAMPLES / "cron.py")
-    in_order(
+    check_in_order(
         said,
         r"(?:^ +(?:Mon|Tue|Wed|Thu|Fri) \d\d \w+ \d{4} 0[89]:00 UTC\n){3}",
         "Sun 25 Oct 2026 01:30 BST\n +Mon 26 Oct 2026 01:30 GMT",
@@ -342,7 +342,7 @@ async def test_cron(tmp_path: Path) -> None:
 
 @slow
 async def test_script(tmp_path: Path) -> None:
-    in_order(
+    check_in_order(
         await output_of(tmp_path, EXAMPLES / "script.py"),
         "fill:\n   2 jobs wait in jobs.db\n",
         "work:\n.* returned 4\n.* returned 6\n",

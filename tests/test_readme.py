@@ -52,7 +52,7 @@ async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: Output) -
     """The page after its first block, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     page = PageRun(lambda module: monkeypatch.setitem(sys.modules, module.__name__, module), output.read)
-    await page.run(APP)
+    await page.check(APP)
     return page
 
 
@@ -80,13 +80,13 @@ async def test_the_first_program_is_saved_and_served_and_called_as_the_page_says
     with reserved() as port:
         async with AsyncExitStack() as servers:
             reader = Reader(tmp_path, port, servers)
-            await reader.do(f"$ {serve}")
-            await reader.do(f"$ {call}")
-            await reader.do('{"job":1}')
+            await reader.run(serve)
+            await reader.run(call)
+            await reader.check_printed('{"job":1}')
 
 
 async def test_the_calls_print_what_they_say(run: PageRun, output: Output) -> None:
-    await run.run(CALLS)
+    await run.check(CALLS)
     printed = output.text.splitlines()
     assert printed[0] == "1 welcomed a@example.org (user 1) in attempt 1"
     assert printed[1] == "<Job 'welcome' job 1 completed, attempts 1/5>"
@@ -94,7 +94,7 @@ async def test_the_calls_print_what_they_say(run: PageRun, output: Output) -> No
 
 
 async def test_the_handler_of_an_event_goes_from_step_to_step(run: PageRun, job_kit: JobKit, output: Output) -> None:
-    await run.run(EVENTS)
+    await run.check(EVENTS)
     output.read()
     async with job_kit(run.names["runner"]) as runner:
         await runner.schedules.pause("daily_digest")
@@ -107,7 +107,7 @@ async def test_the_handler_of_an_event_goes_from_step_to_step(run: PageRun, job_
 
 
 async def test_the_cron_block_ticks_at_nine_o_clock_in_london(run: PageRun) -> None:
-    await run.run(EVENTS)
+    await run.check(EVENTS)
     first, second, third = run.names["runner"].schedules.preview("daily_digest", 3)
     assert timedelta(hours=23) <= second - first <= timedelta(hours=25)
     assert third.hour in (8, 9)
@@ -121,7 +121,7 @@ def test_its_figures_are_those_of_the_commit_that_the_page_of_benchmarks_names()
 
 
 async def test_the_chapter_on_http_publishes_verifies_and_speaks_the_api_of_qstash(run: PageRun) -> None:
-    await run.run(HTTP)
+    await run.check(HTTP)
     runner: JobRunner = run.names["runner"]
     transport = httpx.ASGITransport(run.names["app"])
     async with runner, httpx.AsyncClient(transport=transport, base_url="https://app.example") as client:

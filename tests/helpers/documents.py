@@ -155,8 +155,8 @@ class PageRun:
         add_module(page)
         self.names: dict[str, Any] = vars(page)
 
-    async def run(self, block: Block) -> None:
-        """Runs a block and checks what it prints."""
+    async def check(self, block: Block) -> None:
+        """Runs a block, and checks what it prints."""
         code, names = compiled(block), self.names
         if block.file:
             module = ModuleType(block.file)

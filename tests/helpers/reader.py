@@ -47,11 +47,19 @@ class Reader:
                 file.write(f"\n\n{block.text}")
 
     async def do(self, line: str) -> None:
-        """Runs a command (`$ ...`), or checks that the last one or the server prints a line; `...` is any text."""
+        """Runs a command (`$ ...`), or checks that a line is printed."""
         if line.startswith("$ "):
-            assert self._printed == []
-            await self._run(shlex.split(line[2:]))
-            return
+            await self.run(line[2:])
+        else:
+            await self.check_printed(line)
+
+    async def run(self, command: str) -> None:
+        """Runs a command; all that the one before it printed has been checked."""
+        assert self._printed == []
+        await self._run(shlex.split(command))
+
+    async def check_printed(self, line: str) -> None:
+        """Checks that the last command or the server prints a line; `...` is any text."""
         shown = re.compile(r".*".join(map(re.escape, line.split("..."))))
         if self._printed and shown.fullmatch(self._printed[0]):
             self._printed.pop(0)

@@ -5,6 +5,7 @@ keep it is taken away, in any order, and then, and not before, it runs.
 from __future__ import annotations
 
 import random
+import re
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -84,19 +85,20 @@ class Scene:
                 self._handle = await sender.enqueue(configured)
         await until(lambda: self._wanted in self._looking.stats().by_type, look_every=0.01)
 
-    async def check(self) -> None:
-        """It waits, and what is said to keep it is what keeps it."""
-        lasting = self.keeps & LASTING
-        expected = lasting if self.keeps & {"time", "pause", "event"} else self.keeps
-        said: set[str] = set()
+    @property
+    def to_be_said(self) -> set[str]:
+        """What is to be said to keep it: what passes by itself is not, beside a time, a pause or an event."""
+        return self.keeps & LASTING if self.keeps & {"time", "pause", "event"} else self.keeps
+
+    async def look(self) -> tuple[set[str], str, Status]:
+        """What is said to keep it, the text that says it, and its status."""
         for _ in range(200):  # a drain is noted soon
             text = await self._looking.jobs.explain(self._handle.id)
             said = {name for name, words in SAID.items() if words in text}
-            if said == expected:
+            if said == self.to_be_said:
                 break
             await pause(0.01)
-        assert said == expected, text
-        assert (await self._looking.jobs.get(self._handle.id)).status is Status.PENDING
+        return said, text, (await self._looking.jobs.get(self._handle.id)).status
 
     async def take_away(self) -> None:
         """Does the one thing that ends one of what keeps the job."""
@@ -115,18 +117,12 @@ class Scene:
         else:
             await self._start()
 
-    async def end(self) -> None:
-        """Nothing keeps it: it runs."""
-        job_id = self._handle.id
-        await self._handle_of_looking_is_finished()
-        text = await self._looking.jobs.explain(job_id)
-        assert text.startswith(f"job {job_id} of {self._wanted} is completed: attempt 1 of 5 succeeded at "), text
-
-    async def _handle_of_looking_is_finished(self) -> None:
+    async def end(self) -> str:
+        """Nothing keeps it: it runs, and what is said meanwhile is so. Returns what is said in the end."""
         for _ in range(int(PATIENCE * 100)):
             text = await self._looking.jobs.explain(self._handle.id)
             if " is completed: " in text:
-                return
+                return text
             assert not [words for words in SAID.values() if words in text], text
             if " runs: " in text and self._child is not None:
                 assert "attempt 1 of 5 began" in text
@@ -165,9 +161,11 @@ async def test_a_job_runs_when_all_that_is_said_to_keep_it_is_gone_and_not_befor
         scene = Scene(seed, database, stack)
         await scene.begin()
         while scene.keeps:
-            await scene.check()
+            said, text, status = await scene.look()
+            assert said == scene.to_be_said, text
+            assert status is Status.PENDING
             await scene.take_away()
-        await scene.end()
+        assert re.match(r"job \d+ of \w+ is completed: attempt 1 of 5 succeeded at ", await scene.end())
 
 
 def test_the_job_types_are_what_the_scene_takes_them_for() -> None:

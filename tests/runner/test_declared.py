@@ -246,6 +246,7 @@ async def test_a_listener_that_joins_gets_what_others_send(database: Path) -> No
         await until(lambda: len(given) == 1)
         await runner.send("a")
         await until(lambda: len(given) == 2)
+        assert given == [("l", "a")] * 2  # the first event came before it
 
 
 async def test_what_is_held_for_a_listener_is_placed_when_that_joins(database: Path) -> None:

@@ -107,5 +107,6 @@ async def test_the_log_of_an_idle_runner_is_back_under_32_megabytes_after_a_fore
             reader.execute("SELECT count(*) FROM aiojobs_jobs").fetchall()
             while log_size(database) < 64 * MEGABYTE:
                 await runner.enqueue_many([large.bind("x" * 200_000) for _ in range(40)])
+            assert log_size(database) >= 64 * MEGABYTE
             reader.execute("COMMIT")
         await until(lambda: log_size(database) < 32 * MEGABYTE, 0.1)

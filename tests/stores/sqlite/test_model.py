@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
+from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.writes import CancelJob, Insert, Unit
 from aiojobs_lite.stores.base import Durability
@@ -94,14 +95,19 @@ def passed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MANY_ASIDE", 1)
 
 
+def check_beside_model(machine: type[StepsBesideModel]) -> None:
+    """Checks that the store and the model say the same of all that a machine does, and that everything ends then."""
+    run_state_machine_as_test(machine, settings=length(*depth((10, 25), (60, 50))))
+
+
 @deep
 def test_the_store_does_what_the_model_does() -> None:
-    run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((10, 25), (60, 50))))
+    check_beside_model(SqliteBesideModel)
 
 
 @deep
 def test_the_store_does_what_the_model_does_about_steps_and_events() -> None:
-    run_state_machine_as_test(SqliteBesideModel.on_steps_alone(), settings=length(*depth((10, 25), (60, 50))))
+    check_beside_model(SqliteBesideModel.on_steps_alone())
 
 
 def test_everything_ends_though_a_callback_is_due_only_some_time_after_its_batch() -> None:
@@ -110,6 +116,8 @@ def test_everything_ends_though_a_callback_is_due_only_some_time_after_its_batch
     state.open_batch(owner=0, parent=None, by_member=False, step=now)
     state.insert_in_batch(which=0, by_member=False, drawn=[("a", 1, 0, 1, None, ())], step=now)
     state.close_batch(which=0, events={"complete"}, fails=False, step=now)  # due 2 s after the batch is complete
+    state.everything_ends()
+    assert [job.status for job in state.jobs.values()] == [Status.COMPLETED, Status.COMPLETED]
     state.teardown()
 
 
