@@ -13,12 +13,11 @@ import pytest
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.cli.check import Ignorable
-from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.overview import IN_LANES, PAUSED, WITHOUT_HANDLER
 from aiojobs_lite.model.troubles import Trouble, TroubleReport, report_text
 from aiojobs_lite.stores.sqlite.owner_report import write_report
 from aiojobs_lite.testing import FakeClock
-from tests.helpers.command import Ran, beside_a_runner, command
+from tests.helpers.command import Ran, beside_a_runner, command, two_behind_a_limit
 from tests.helpers.stores import connected
 from tests.helpers.waiting import until
 
@@ -139,19 +138,7 @@ def test_old_jobs_of_a_paused_type_are_not_hidden_but_on_purpose(database: Path)
 
 def test_old_jobs_behind_a_full_limit_are_not_hidden_but_on_purpose(database: Path) -> None:
     async def run() -> list[Ran]:
-        runner = JobRunner(database)
-        release = asyncio.Event()
-        for name in ("pay", "mail", "digest", "welcome"):
-            runner.job(name=name)(_idle)
-
-        @runner.job(limits=[Limit(1, key="org", name="orgs")])
-        async def report(org: str) -> None:
-            await release.wait()
-
-        async with runner:
-            await runner.enqueue_many([report.bind(org="acme") for _ in range(3)])
-            await until(lambda: runner.stats().running == 1)
-            await until(lambda: runner.stats().pending == 3)  # one is due in an hour
+        async with two_behind_a_limit(database) as (runner, release):
             found = [await asyncio.to_thread(command, *OLD, *more) for more in ((), ("--ignore", "lane"), ("--json",))]
             release.set()
             await runner.run_until_idle()

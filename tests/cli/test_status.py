@@ -11,18 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobRunner
 from aiojobs_lite.cli.views.status import died_in_words
 from aiojobs_lite.clock import SystemClock
-from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.figures import AddFigures, EndFigures, hour_of
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.runner.figures import ErrorFigures
-from tests.helpers.command import Ran, beside_a_runner, command
+from tests.helpers.command import Ran, beside_a_runner, command, two_behind_a_limit
 from tests.helpers.pauses import pause
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import one
-from tests.helpers.waiting import until
 
 STANDING = {
     "at", "counts", "by_type", "due", "oldest_due_at", "oldest_due_age", "oldest_waiting", "held", "paused",
@@ -107,22 +104,13 @@ def test_the_status_begins_with_a_lock(database: Path, monkeypatch: pytest.Monke
 
 def test_the_status_says_what_a_full_limit_holds_back(database: Path) -> None:
     async def run() -> list[Ran]:
-        runner = JobRunner(database)
-        release = asyncio.Event()
-
-        @runner.job(limits=[Limit(1, key="org", name="orgs")])
-        async def report(org: str) -> None:
-            await release.wait()
-
-        async with runner:
-            await runner.enqueue_many([report.bind(org="acme") for _ in range(3)])
-            await until(lambda: runner.stats().running == 1)
+        async with two_behind_a_limit(database) as (runner, release):
             asked = (["status"], ["list", "--type", "report"], ["list", "--held", "lane"], ["status", "--json"])
             found = [await asyncio.to_thread(command, *one) for one in asked]
             release.set()
             await runner.run_until_idle()
             await runner.limits.pause("orgs")
-            await runner.enqueue(report, org="blue")
+            await runner.enqueue_named("report", org="blue")
             while "lane" not in (await runner.figures.now()).held:
                 await pause(0.01)
             found.append(await asyncio.to_thread(command, "status"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from aiojobs_lite import JobRunner
 from aiojobs_lite.cli.main import main
 from aiojobs_lite.events import Event
 from aiojobs_lite.limits import Limit
+from tests.helpers.waiting import until
 
 
 class Ran(NamedTuple):
@@ -81,6 +83,25 @@ def beside_a_runner(database: Path, *arguments: str) -> Ran:
             return await asyncio.to_thread(command, *arguments)
 
     return asyncio.run(run())
+
+
+@asynccontextmanager
+async def two_behind_a_limit(database: Path) -> AsyncIterator[tuple[JobRunner, asyncio.Event]]:
+    """An application works on the file: of three jobs `report` with the key `acme` one runs until the event is set, and
+    two wait behind the limit `orgs`.
+    """
+    runner, release = JobRunner(database), asyncio.Event()
+    for name in ("pay", "mail", "digest", "welcome"):
+        runner.job(name=name)(_nothing)
+
+    @runner.job(limits=[Limit(1, key="org", name="orgs")])
+    async def report(org: str) -> None:
+        await release.wait()
+
+    async with runner:
+        await runner.enqueue_many([report.bind(org="acme") for _ in range(3)])
+        await until(lambda: (runner.stats().running, runner.stats().pending) == (1, 3))  # one is due in an hour
+        yield runner, release
 
 
 async def _nothing() -> None: ...

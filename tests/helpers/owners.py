@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +22,17 @@ HOLD = f"""if True:
     print("alive", flush=True)
     sys.stdin.read()
 """
+
+
+Make = Callable[[Path, Path], object]  # (the file to be made, a file that is there)
+NO_FILES: dict[str, Make] = {
+    "a link": lambda file, other: file.symlink_to(other),
+    "a link to nothing": lambda file, other: file.symlink_to(other.with_name("nothing")),
+    "another name": lambda file, other: file.hardlink_to(other),
+    "a folder": lambda file, other: file.mkdir(),
+    "a pipe": lambda file, other: os.mkfifo(file),
+}
+"""What may stand where a file of an owner is looked for, and is none."""
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from aiojobs_lite.runner.troubles import JobMark
 from aiojobs_lite.web.jobs import line_state
 from tests.helpers.dashboard import dashboard, text_of
 from tests.helpers.pauses import pause
+from tests.helpers.stuck import stuck
 from tests.helpers.waiting import until
 
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
@@ -67,18 +68,8 @@ async def test_of_very_many_lanes_the_first_are_looked_at(monkeypatch: pytest.Mo
 
 
 async def test_a_stuck_attempt_is_marked_until_it_ends(database: Path) -> None:
-    entered, release = threading.Event(), threading.Event()
-
-    @job
-    def deaf() -> None:
-        entered.set()
-        release.wait()
-
-    async with JobRunner(database, jobs=[deaf], cancel_grace=0) as runner:
-        handle = await runner.enqueue(deaf)
-        try:
-            await until(entered.is_set)
-            await handle.cancel()
+    async with JobRunner(database, cancel_grace=0) as runner:
+        async with stuck(runner) as handle:
             while not (found := await marks_in(runner)):
                 await pause(0.01)
             mark = found[handle.id]
@@ -87,7 +78,5 @@ async def test_a_stuck_attempt_is_marked_until_it_ends(database: Path) -> None:
             assert line_state(await handle.job(), NOW, is_paused=True, mark=mark) == "stuck"
             async with dashboard(JobRunner(database, max_running=0)) as client:
                 assert "stuck stopped (cancel)" in text_of((await client.get("/jobs")).text)
-        finally:
-            release.set()
         while await marks_in(runner):
             await pause(0.01)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import Job, JobRunner, Status, job
+from aiojobs_lite import Job, JobRunner, Status
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.figures import BoundedCount, DatabaseFigures
@@ -23,7 +22,7 @@ from aiojobs_lite.runner.troubles import no_runner, troubles_of
 from tests.helpers.command import command
 from tests.helpers.mail import welcome
 from tests.helpers.pauses import pause
-from tests.helpers.waiting import until
+from tests.helpers.stuck import stuck
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FINE = RunnerInfo(
@@ -33,6 +32,7 @@ STUCK = Trouble("stuck", NOW - timedelta(seconds=90), "email.welcome", 7, 2, "ti
 BLOCKED = Trouble("blocked", NOW - timedelta(seconds=40), "pay", 8, 1, None, "/app/b.py:4 in pay")
 DEGRADED = Trouble("degraded", NOW - timedelta(seconds=40), None, None, None, "SQLITE_BUSY", "")
 ELSEWHERE = OwnRunner("cd", Phase.RUNNING, None, 0, 0)
+KEEPS = "keeps its slot until it ends by itself, or its process is restarted"
 BEGAN = "job 7 of email.welcome runs: attempt 2 of 5 began 0.0 s ago in the runner ab (pid 9 on web1)"
 
 
@@ -48,8 +48,7 @@ async def test_a_job_that_runs_says_what_is_wrong_in_its_process() -> None:
         ({}, ""),
         (
             {"troubles": (STUCK,)},
-            "; it was stopped (timeout) 1 min 30 s ago and goes on at /app/a.py:3 in send: it keeps its slot until it "
-            "ends by itself, or its process is restarted",
+            f"; it was stopped (timeout) 1 min 30 s ago and goes on at /app/a.py:3 in send: it {KEEPS}",
         ),
         ({"troubles": (replace(STUCK, attempt=1),)}, ""),
         (
@@ -127,7 +126,7 @@ def test_what_is_wrong_is_said_with_what_to_do() -> None:
         (
             "job 7 of email.welcome, attempt 2, is stuck: stopped 1 min 30 s ago, it goes on in the runner ab (pid 9 "
             "on web1)",
-            "it keeps its slot until it ends by itself, or its process is restarted",
+            f"it {KEEPS}",
             7,
         ),
     ]
@@ -140,7 +139,7 @@ def test_what_is_stuck_alike_is_one_line_and_what_is_left_out_another() -> None:
     alike = tuple(replace(STUCK, job_id=7 + number, since=NOW - timedelta(seconds=90 - number)) for number in range(24))
     other = replace(STUCK, job_id=50, place="/app/b.py:9 in wait")
     many = troubles_of([replace(FINE, troubles=(*alike, other), troubles_left_out=1_300)], NOW)
-    each = "each of them keeps its slot until it ends by itself, or its process is restarted"
+    each = f"each of them {KEEPS}"
     assert [(one.what, one.advice, one.job_id) for one in many] == [
         (
             "24 attempts of email.welcome are stuck at /app/a.py:3 in send: stopped (timeout), the first 1 min 30 s "
@@ -151,7 +150,7 @@ def test_what_is_stuck_alike_is_one_line_and_what_is_left_out_another() -> None:
         (
             "job 50 of email.welcome, attempt 2, is stuck: stopped (timeout) 1 min 30 s ago, it goes on at "
             "/app/b.py:9 in wait in the runner ab (pid 9 on web1)",
-            "it keeps its slot until it ends by itself, or its process is restarted",
+            f"it {KEEPS}",
             50,
         ),
         (
@@ -185,19 +184,8 @@ def test_a_database_that_cannot_be_written_is_said_with_what_to_do() -> None:
 
 
 async def test_a_stuck_thread_is_known_to_all_who_look_until_it_ends(database: Path) -> None:
-    entered, release = threading.Event(), threading.Event()
-
-    @job
-    def deaf() -> None:
-        entered.set()
-        release.wait()
-
-    async with JobRunner(database, jobs=[deaf], cancel_grace=0) as runner, JobRunner(database, max_running=0) as other:
-        handle = await runner.enqueue(deaf)
-        try:
-            await until(entered.is_set)
-            await handle.cancel()
-            await until(lambda: runner.stats().stuck == 1)
+    async with JobRunner(database, cancel_grace=0) as runner, JobRunner(database, max_running=0) as other:
+        async with stuck(runner) as handle:
             while not (found := [one for one in await other.runners() if one.troubles]):
                 await pause(0.01)
             ((trouble,),) = [one.troubles for one in found]
@@ -212,8 +200,6 @@ async def test_a_stuck_thread_is_known_to_all_who_look_until_it_ends(database: P
             check = await asyncio.to_thread(command, "check", "--db", database, "--json")
             assert (check.code, check.json["problems"][0]["name"]) == (7, "stuck")
             assert check.json["problems"][0]["text"].startswith(said)
-        finally:
-            release.set()
         while any(one.troubles for one in await other.runners()):
             await pause(0.01)
 

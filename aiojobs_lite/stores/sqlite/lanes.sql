@@ -1,5 +1,22 @@
 -- Lanes, which are rows only while jobs wait in them, and which types count by which limits.
 
+-- fragment: of_lanes
+-- Jobs that wait in lanes.
+aiojobs_jobs INDEXED BY aiojobs_jobs_lane
+WHERE place IS NOT NULL
+    AND status = 'pending'
+    AND held IS NULL;
+
+-- fragment: first_of_lane
+-- The id of the first job that waits in a lane, that of a row `found`.
+(
+    SELECT id
+    FROM {of_lanes}
+        AND lane = found.lane
+    ORDER BY place, id
+    LIMIT 1
+);
+
 -- name: limited
 -- Which types count by which limits.
 SELECT name, type

@@ -77,10 +77,7 @@ WHERE status IN ('completed', 'dead', 'cancelled')
         AND type = :type
     UNION ALL
     SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NOT NULL
+    FROM {of_lanes}
         AND lane BETWEEN :type || char(10) AND :type || char(11)
     UNION ALL
     SELECT id
@@ -88,13 +85,6 @@ WHERE status IN ('completed', 'dead', 'cancelled')
     WHERE held IS NOT NULL
         AND type = :type
 );
-
--- fragment: of_lanes
--- Jobs that wait in lanes.
-aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-WHERE place IS NOT NULL
-    AND status = 'pending'
-    AND held IS NULL;
 
 -- fragment: of_pending_of_any_type
 -- Jobs that wait.

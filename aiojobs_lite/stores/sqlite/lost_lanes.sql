@@ -4,18 +4,12 @@
 -- The lanes behind one in which jobs wait, in their order, one search each: with their rows, or null, and their first jobs.
 WITH RECURSIVE found (lane) AS (
     SELECT min(lane)
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE place IS NOT NULL
-        AND status = 'pending'
-        AND held IS NULL
+    FROM {of_lanes}
         AND lane > ?
     UNION ALL
     SELECT (
         SELECT min(lane)
-        FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-        WHERE place IS NOT NULL
-            AND status = 'pending'
-            AND held IS NULL
+        FROM {of_lanes}
             AND lane > found.lane
     )
     FROM found
@@ -25,16 +19,7 @@ WITH RECURSIVE found (lane) AS (
 SELECT found.lane, lanes.line, lanes.ready_at, lanes.first_id, head.scheduled_at, head.id, head.priority
 FROM found
 LEFT JOIN aiojobs_lanes AS lanes ON lanes.lane = found.lane
-JOIN aiojobs_jobs AS head ON head.id = (
-    SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE place IS NOT NULL
-        AND status = 'pending'
-        AND held IS NULL
-        AND lane = found.lane
-    ORDER BY place, id
-    LIMIT 1
-)
+JOIN aiojobs_jobs AS head ON head.id = {first_of_lane}
 WHERE found.lane IS NOT NULL;
 
 -- name: lanes_of_type

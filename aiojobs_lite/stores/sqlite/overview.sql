@@ -67,18 +67,9 @@ GROUP BY type;
 -- name: oldest_in_lanes
 -- The same of jobs in lanes, of some lanes; which of them no limit holds back is not asked.
 SELECT job.type, min(job.scheduled_at)
-FROM (SELECT lane FROM aiojobs_lanes LIMIT :limit) AS waiting
+FROM (SELECT lane FROM aiojobs_lanes LIMIT :limit) AS found
 CROSS JOIN aiojobs_jobs AS job
-WHERE job.id = (
-    SELECT id
-    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_lane
-    WHERE place IS NOT NULL
-        AND status = 'pending'
-        AND held IS NULL
-        AND lane = waiting.lane
-    ORDER BY place, id
-    LIMIT 1
-)
+WHERE job.id = {first_of_lane}
     AND job.scheduled_at <= :now
 GROUP BY job.type;
 

@@ -19,8 +19,10 @@ from aiojobs_lite.stores.sqlite.owners import FileOwners
 from tests.helpers.owners import (
     DEAD,
     ELSEWHERE,
+    NO_FILES,
     ONE,
     TWO,
+    Make,
     acquired,
     dead_for_another_process,
     files,
@@ -35,13 +37,8 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "jobs[1].db")  # a name that is no pattern
 
 
-Make = Callable[[Path, Path], object]  # (the file to be made, a file that is there)
 STRANGE: dict[str, Make] = {
-    "a link": lambda file, other: file.symlink_to(other),
-    "a link to nothing": lambda file, other: file.symlink_to(other.with_name("nothing")),
-    "another name": lambda file, other: file.hardlink_to(other),
-    "a folder": lambda file, other: file.mkdir(),
-    "a pipe": lambda file, other: os.mkfifo(file),
+    **NO_FILES,
     "a file with text": lambda file, other: file.write_text("text"),
 }
 

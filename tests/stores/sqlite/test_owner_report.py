@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,11 @@ import pytest
 from aiojobs_lite.sizes import LARGEST_REPORT_BYTES
 from aiojobs_lite.stores.base import OwnerReport
 from aiojobs_lite.stores.sqlite.owners import FileOwners
-from tests.helpers.owners import DEAD, ELSEWHERE, ONE, acquired, files, owner_elsewhere
+from tests.helpers.owners import DEAD, ELSEWHERE, NO_FILES, ONE, Make, acquired, files, owner_elsewhere
 from tests.helpers.rings import slow
 
-Make = Callable[[Path, Path], object]  # (the file to be made, a file that is there)
 STRANGE: dict[str, Make] = {
-    "a link": lambda file, other: file.symlink_to(other),
-    "a link to nothing": lambda file, other: file.symlink_to(other.with_name("nothing")),
-    "another name": lambda file, other: file.hardlink_to(other),
-    "a folder": lambda file, other: file.mkdir(),
-    "a pipe": lambda file, other: os.mkfifo(file),
+    **NO_FILES,
     "too long a file": lambda file, other: file.write_text("x" * (LARGEST_REPORT_BYTES + 1)),
     "no text": lambda file, other: file.write_bytes(b"\xff"),
 }
