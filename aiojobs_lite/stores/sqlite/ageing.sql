@@ -5,16 +5,12 @@
 WITH RECURSIVE found (type) AS (
     SELECT min(type)
     FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NULL
+    WHERE {ordinary}
     UNION ALL
     SELECT (
         SELECT min(type)
         FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
-        WHERE status = 'pending'
-            AND held IS NULL
-            AND place IS NULL
+        WHERE {ordinary}
             AND type > found.type
     )
     FROM found
@@ -28,9 +24,7 @@ WHERE type IS NOT NULL;
 -- Claimable jobs of a type and priority that were due before an instant.
 SELECT id, scheduled_at
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = :type
     AND priority = :priority
     AND scheduled_at < :before

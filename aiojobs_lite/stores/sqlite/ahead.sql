@@ -45,9 +45,7 @@ ORDER BY type;
 -- Claimable jobs of a type and priority, behind one of them.
 SELECT id, type, priority, scheduled_at, attempts, held IS NOT NULL, {written}
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = :type
     AND priority = :priority
     AND (scheduled_at, id) > (:at, :id)

@@ -2,6 +2,12 @@
 -- how many of a type; `claim_jobs` marks the chosen ones, `claimed_jobs` reads them, and `next_due` says when a type is
 -- next. {claimed} is what an owner is given of a job; {largest} is where a counter stays.
 
+-- fragment: ordinary
+-- A pending job that is not held, and waits in no lane: its index has what may be claimed.
+status = 'pending'
+    AND held IS NULL
+    AND place IS NULL;
+
 -- name: claim_jobs
 -- Gives jobs to an owner, one attempt each.
 UPDATE aiojobs_jobs
@@ -26,9 +32,7 @@ WHERE status = 'processing'
 -- The first of the claimable jobs of a type and priority: a look at the first entry of the index.
 SELECT scheduled_at, id
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = ?
     AND priority = ?
 ORDER BY scheduled_at, id

@@ -55,9 +55,7 @@ VALUES {rows};
 -- How many jobs of a type that never ran became due between two instants.
 SELECT count(*)
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = ?
     AND priority = ?
     AND scheduled_at > ?

@@ -1,5 +1,11 @@
 -- The ends of attempts, each fenced by (id, attempt, owner). {largest} is where a counter stays.
 
+-- fragment: fence
+-- The attempt is still that of its owner.
+attempts = :attempt
+    AND owner = :owner
+    AND +status = 'processing';
+
 -- name: complete
 -- Completes the attempts of one owner and number that are still its own, and that returned nothing. The plus sign keeps
 -- SQLite from the index of what is processing.
@@ -55,9 +61,7 @@ SET
     cancel_requested = 0,
     interrupted = 0
 WHERE id = :id
-    AND attempts = :attempt
-    AND owner = :owner
-    AND +status = 'processing';
+    AND {fence};
 
 -- name: end_for_good
 -- Makes a job dead or cancelled.
@@ -75,9 +79,7 @@ SET
     cancel_requested = 0,
     interrupted = 0
 WHERE id = :id
-    AND attempts = :attempt
-    AND owner = :owner
-    AND +status = 'processing';
+    AND {fence};
 
 -- name: insert_attempt
 -- Records an attempt that did not succeed, of a job that was just ended by one of the two above.

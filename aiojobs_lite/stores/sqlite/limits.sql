@@ -21,9 +21,7 @@ SET place = max(scheduled_at, 1)
 WHERE id IN (
     SELECT id
     FROM aiojobs_jobs
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NULL
+    WHERE {ordinary}
         AND type = :type
         AND priority = :priority
         AND (scheduled_at, id) > (:at, :id)
@@ -37,9 +35,7 @@ WHERE id IN (
 -- The due ordinary jobs of one type and priority behind a job, with their lanes, in the order of the claim.
 SELECT scheduled_at, id, lane
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = :type
     AND priority = :priority
     AND (scheduled_at, id) > (:at, :id)
@@ -51,9 +47,7 @@ LIMIT :most;
 -- The last of so many due ordinary jobs behind a job; null: there are no more.
 SELECT scheduled_at, id
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = :type
     AND priority = :priority
     AND (scheduled_at, id) > (:at, :id)
@@ -65,9 +59,7 @@ LIMIT 1 OFFSET :most;
 -- The ordinary jobs behind a job and up to another one that are in none of these lanes, in the order of the claim.
 SELECT scheduled_at, id, lane
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = :type
     AND priority = :priority
     AND (scheduled_at, id) > (:at, :id)

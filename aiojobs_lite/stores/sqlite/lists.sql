@@ -71,9 +71,7 @@ WHERE status IN ('completed', 'dead', 'cancelled')
 (
     SELECT id
     FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NULL
+    WHERE {ordinary}
         AND type = :type
     UNION ALL
     SELECT id
@@ -91,9 +89,7 @@ WHERE status IN ('completed', 'dead', 'cancelled')
 (
     SELECT id
     FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
-    WHERE status = 'pending'
-        AND held IS NULL
-        AND place IS NULL
+    WHERE {ordinary}
     UNION ALL
     SELECT id
     FROM {of_lanes}

@@ -4,9 +4,7 @@
 -- The due jobs of one type and priority behind a job, in the order of the claim. All of it stands in the index.
 SELECT scheduled_at, id
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = ?
     AND priority = ?
     AND (scheduled_at, id) > (?, ?)

@@ -4,9 +4,7 @@
 -- Claimable jobs of a type, in the order of the claim.
 SELECT id, payload
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = ?
 ORDER BY priority, scheduled_at, id
 LIMIT ?;
@@ -15,9 +13,7 @@ LIMIT ?;
 -- The same from the end.
 SELECT id, payload
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = ?
 ORDER BY priority DESC, scheduled_at DESC, id DESC
 LIMIT ?;

@@ -5,7 +5,7 @@
 SELECT 1
 FROM aiojobs_jobs
 WHERE id = :id
-    AND (:goes_with_end OR attempts = :attempt AND owner = :owner AND +status = 'processing');
+    AND (:goes_with_end OR {fence});
 
 -- name: set_progress
 -- Stores what an attempt reported last.

@@ -32,9 +32,7 @@ LIMIT :limit;
 -- The first claimable job of a type and priority that was due at an instant.
 SELECT {job}
 FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND place IS NULL
+WHERE {ordinary}
     AND type = :type
     AND priority = :priority
     AND scheduled_at <= :until

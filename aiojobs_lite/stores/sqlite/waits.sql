@@ -1,5 +1,13 @@
 -- Which events the operations of jobs wait for, and which cancel jobs.
 
+-- fragment: may_match
+-- An event has values at two paths, or SQLite cannot say: its data are no JSON, or have an escape that it does not read.
+(
+    NOT json_valid(data)
+    OR instr(data, '\u00') > 0
+    OR json_extract(data, :path_1) IS :value_1 AND json_extract(data, :path_2) IS :value_2
+);
+
 -- name: insert_waits
 -- Notes what jobs wait for.
 INSERT INTO aiojobs_waits (id, event, fields, vals, job_id, step)
@@ -106,17 +114,12 @@ LIMIT 1;
 
 -- name: events_since
 -- Events of a name, in the order in which they were sent, behind a job and an event; of these at least the ones that
--- have values at two paths. A path that is null leaves none out. A key may be written with escapes, which SQLite need
--- not read.
+-- have values at two paths. A path that is null leaves none out.
 SELECT id, name, data, sent_at, key, behind
 FROM aiojobs_events
 WHERE name = :event
     AND (behind, id) > (:behind, :id)
-    AND (
-        NOT json_valid(data)
-        OR instr(data, '\u00') > 0
-        OR json_extract(data, :path_1) IS :value_1 AND json_extract(data, :path_2) IS :value_2
-    )
+    AND {may_match}
 ORDER BY behind, id
 LIMIT :most;
 
@@ -127,10 +130,6 @@ FROM aiojobs_events INDEXED BY aiojobs_events_behind
 WHERE name = :event
     AND behind IS NULL
     AND (sent_at, id) > (:behind, :id)
-    AND (
-        NOT json_valid(data)
-        OR instr(data, '\u00') > 0
-        OR json_extract(data, :path_1) IS :value_1 AND json_extract(data, :path_2) IS :value_2
-    )
+    AND {may_match}
 ORDER BY sent_at, id
 LIMIT :most;
