@@ -60,7 +60,7 @@ _VALUES: tuple[tuple[int, int, tuple[str, ...]], ...] = (  # first, last, and th
 )  # fmt: skip
 _RANGE_WITH_STEPS = re.compile(r"(?<![^,])(\d+|[a-z]{3})-(\d+|[a-z]{3})/(\d+)(?![^,])", re.ASCII)
 _STEP = re.compile(r"(?:h\((\w+)-(\w+)\)|(\w+)-(\w+)|[*\w]+)/(\d+)", re.ASCII)
-_START = datetime(2000, 1, 1)  # noqa: DTZ001 - any local time will do: what fires once, fires within 40 years
+_START = datetime(2000, 1, 1)  # noqa: DTZ001  # any local time will do: what fires once, fires within 40 years
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _WINDOWS = (400 * _DAY, 31 * _DAY, _DAY, timedelta(hours=1), timedelta(minutes=1))

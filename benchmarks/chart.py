@@ -16,7 +16,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "aiojobs_lite"  # the same figures make the same file
     mpl.rcParams["svg.fonttype"] = "none"
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415  # the same
 
     drawing = plt.figure(figsize=(12, 19), layout="constrained")
     halves: Any = drawing.subfigures(2, 1, height_ratios=(1, 1.3))  # its stub knows no array

@@ -36,8 +36,8 @@ def against_bare(plan: Plan) -> bool:
     for durability in DURABILITIES:
         mine, limit = [], []
         for _ in range(plan.rounds):
-            mine.append(on_new_path(lambda path: asyncio.run(ours.end_to_end(path, durability, jobs, PRODUCERS))))  # noqa: B023
-            limit.append(on_new_path(lambda path: bare.end_to_end(path, durability, jobs)))  # noqa: B023
+            mine.append(on_new_path(lambda path: asyncio.run(ours.end_to_end(path, durability, jobs, PRODUCERS))))
+            limit.append(on_new_path(lambda path: bare.end_to_end(path, durability, jobs)))
         ratio = median(mine) / median(limit)
         show(f"end to end, {PRODUCERS} producers, {durability}", f"{median(mine):,.0f} jobs/s")
         show(f"bare loop, {durability}", f"{median(limit):,.0f} jobs/s")
@@ -50,7 +50,7 @@ def latency(plan: Plan) -> bool:
     good = True
     for durability in DURABILITIES:
         seconds = median(
-            median(on_new_path(lambda path: asyncio.run(ours.idle_latencies(path, durability, 200))))  # noqa: B023
+            median(on_new_path(lambda path: asyncio.run(ours.idle_latencies(path, durability, 200))))
             for _ in range(plan.rounds)
         )
         holds = seconds < MOST_LATENCY if durability == "normal" else None

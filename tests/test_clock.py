@@ -40,7 +40,7 @@ def test_microseconds_are_counted_from_1970_and_exact() -> None:
 
 def test_a_naive_instant_has_no_microseconds() -> None:
     with pytest.raises(TypeError, match="naive"):
-        to_micros(datetime(2026, 1, 1))  # noqa: DTZ001
+        to_micros(datetime(2026, 1, 1))  # noqa: DTZ001  # the point
 
 
 def test_after_adds_seconds_and_rounds_to_a_microsecond() -> None:

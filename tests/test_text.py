@@ -98,11 +98,11 @@ def test_a_long_value_is_shown_without_all_of_it_being_written_out() -> None:
         (Callable[[], Path], "Callable[[], Path]"),
         (typing.Callable[[int, str], None], "Callable[[int, str], None]"),
         (Callable[..., Path], "Callable[..., Path]"),
-        (typing.Dict[str, Path], "dict[str, Path]"),  # noqa: UP006
+        (typing.Dict[str, Path], "dict[str, Path]"),  # noqa: UP006  # the old form
         (tuple[int, ...], "tuple[int, ...]"),
         (tuple[()], "tuple[()]"),
         (Path | None, "Path | None"),
-        (Optional[Path], "Path | None"),  # noqa: UP045
+        (Optional[Path], "Path | None"),  # noqa: UP045  # the old form
         (Literal["a"], "typing.Literal['a']"),
         (Annotated[int, []], "typing.Annotated[int, []]"),
         ("text", "'text'"),

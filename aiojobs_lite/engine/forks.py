@@ -120,7 +120,7 @@ def _exit_of(error: BaseException | None) -> tuple[int, str]:
     if not issubclass(type(error), SystemExit):
         failure = describe(error)
         return 1, failure.traceback or failure.message
-    code = error.code  # type: ignore[attr-defined]
+    code = error.code  # type: ignore[attr-defined]  # a SystemExit has it
     if code is None:
         return 0, ""
     return (int(code) & 0xFF, "") if isinstance(code, int) else (1, f"{code}\n")

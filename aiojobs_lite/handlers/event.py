@@ -64,7 +64,8 @@ def event_of(data: type[T] | None) -> type[Event[T]]:
         InvalidOption: If it is no type that pydantic knows.
     """
     try:
-        return cast("type[Event[T]]", Event[Any] if data is None else Event[data])  # type: ignore[valid-type]
+        found = Event[Any] if data is None else Event[data]  # type: ignore[valid-type]  # known at run time
+        return cast("type[Event[T]]", found)
     except (TypeError, PydanticUserError):
         raise InvalidOption("data", data, "the type of the event's data, such as a model") from None
 

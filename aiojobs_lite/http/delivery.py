@@ -118,13 +118,13 @@ class Deliverer:
         url: str,
         method: str = "POST",
         headers: Pairs = [],  # noqa: B006  # a default of the stored payload, which is never changed
-        secret_headers: Pairs = [],  # noqa: B006
+        secret_headers: Pairs = [],  # noqa: B006  # the same
         body: str = "", secret_body: str = "",
         *,
         is_base64: bool = False,
         timeout: float | None = None,  # as the publisher has asked
         backoff: tuple[float, float] | None = None,
-        waits: list[float] = [],  # noqa: B006
+        waits: list[float] = [],  # noqa: B006  # the same
         retry_delay: str | None = None,
         rules: Rules | None = None,
         callback: dict[str, Any] | None = None,

@@ -218,11 +218,14 @@ async def open_session(
             await lookups.close()
 
 
+# Both are called by place: by name the last two values would cost as much as all of it.
+
+
 def _result_of(
     begun: float, status: int, headers: AnswerHeaders, body: bytes, is_body_cut: bool, are_headers_cut: bool  # noqa: FBT001
 ) -> DeliveryResult:  # fmt: skip
     text = _as_text(body, is_cut=is_body_cut)
-    return DeliveryResult(  # by name the last two would cost as much as all of it
+    return DeliveryResult(
         status, headers, base64.b64encode(body).decode() if text is None else text,
         round((time.monotonic() - begun) * _MICROSECONDS) / _MICROSECONDS,  # by far cheaper than to six digits
         text is None, is_body_cut or are_headers_cut,

@@ -127,7 +127,7 @@ def _instant(name: str, given: object) -> dict[str, int]:
     is_whole = type(given) is int or (type(given) is float and given.is_integer())
     if not is_whole or not 0 < given <= _LAST_MILLIS:  # type: ignore[operator]  # it is a number
         raise InvalidEvent(name, _WRONG["ts"])
-    return {"ts": int(given)}  # type: ignore[call-overload]
+    return {"ts": int(given)}  # type: ignore[call-overload]  # it is a number
 
 
 def _sessions(name: str, meta: Mapping[str, Any]) -> dict[str, Any]:

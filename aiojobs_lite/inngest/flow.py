@@ -111,7 +111,7 @@ def _handler(config: FunctionConfig, driver: Driver, ended: JobType[..., Any]) -
             context.enqueue_with_end(ended, context.id)
         return result
 
-    async def run_of_events(events: list[Any]) -> Any:  # noqa: ARG001
+    async def run_of_events(events: list[Any]) -> Any:  # noqa: ARG001  # the same
         return await run_of_event()
 
     return run_of_events if is_batch(config) else run_of_event

@@ -90,12 +90,10 @@ def percentile(buckets: Sequence[tuple[int, int]], share: float) -> float | None
     if not total:
         return None
     rank = min(max(math.ceil(share * total), 1), total)
-    behind = accumulate(count for _, count in buckets)
-    for (bucket, count), reached in zip(buckets, behind, strict=True):
-        if reached >= rank:
-            part = (rank - (reached - count) - 0.5) / count
-            return _within(bucket, part)
-    raise AssertionError("no bucket reaches the rank")  # pragma: no cover
+    reached = list(accumulate(count for _, count in buckets))
+    place = bisect_left(reached, rank)
+    bucket, count = buckets[place]
+    return _within(bucket, (rank - (reached[place] - count) - 0.5) / count)
 
 
 def _within(bucket: int, part: float) -> float:

@@ -12,7 +12,7 @@ from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.http.signing.keys import UPSTASH, SigningKeys
 from aiojobs_lite.sizes import LARGEST_REQUEST_BYTES, LARGEST_VALUE_BYTES
 
-DEVELOPMENT_TOKEN: Final = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="  # noqa: S105
+DEVELOPMENT_TOKEN: Final = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="  # noqa: S105  # public
 """The token of the development server of Upstash. It is public: clients in development mode send it by themselves."""
 
 _SHORTEST_TOKEN_CHARS: Final = 16

@@ -194,7 +194,7 @@ class ManyJobs:
         """
         return await edits_of(self._access.engine, check_id(job_id))
 
-    async def redrive_all(self, *, type: JobType[..., Any] | str | None = None) -> int:  # noqa: A002
+    async def redrive_all(self, *, type: JobType[..., Any] | str | None = None) -> int:  # noqa: A002  # the field's name
         """Sends all dead jobs (of one type, or of every type) back to pending, 500 in a transaction; returns how many.
 
         If it fails, those of the transactions before are pending. A job that dies again meanwhile stays dead.

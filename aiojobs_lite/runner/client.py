@@ -226,7 +226,13 @@ class JobClient(ClientPublishing, AnswersHabitsOfClients):
         (answer,) = joining.apply_blocking(connection, [(write,)], now)
         return handles_of(joining.ask_blocking(connection, GetDatabaseId()), write, answer)
 
-    def send(self, name: str, data: Any = None, *, id: str | None = None) -> ClientSentEvent:  # noqa: A002
+    def send(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the field's name
+    ) -> ClientSentEvent:
         """Sends an event; returns after the commit. See `JobRunner.send`.
 
         Raises:

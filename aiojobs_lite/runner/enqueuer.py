@@ -242,7 +242,13 @@ class Enqueuer:
         (handle,) = self._access.wait_for(self.enqueue_many([bound]))
         return handle
 
-    async def send(self, name: str, data: Any = None, *, id: str | None = None) -> SentEvent:  # noqa: A002
+    async def send(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the field's name
+    ) -> SentEvent:
         """Sends an event: it starts every job type that listens to it, and ends the waits that match it. Returns after
         the commit.
 

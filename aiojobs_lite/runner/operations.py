@@ -215,7 +215,14 @@ class Operations(AttemptContext):
         return returned
 
     @name_first
-    def send(self, name: str, event: str, data: Any = None, *, id: str | None = None) -> Coroutine[Any, Any, None]:  # noqa: A002
+    def send(
+        self,
+        name: str,
+        event: str,
+        data: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the field's name
+    ) -> Coroutine[Any, Any, None]:
         """Sends an event, once in the life of the job; see `runner.send`.
 
         Args:

@@ -126,7 +126,7 @@ class _Client:
         return sum(end <= until for _, end in found) / count, [(end - due) / 1e3 for due, end in found]
 
     async def _until_completed(self, patience: float) -> dict[str, Any]:
-        while (used := await self._used())["completed"] < self._sent and time.monotonic() < patience:  # noqa: ASYNC110
+        while (used := await self._used())["completed"] < self._sent and time.monotonic() < patience:  # noqa: ASYNC110  # another process
             await asyncio.sleep(_LOOK_S)
         return used
 

@@ -18,8 +18,6 @@ def batches(plan: Plan) -> Iterator[Figure]:
     found: dict[int, list[float]] = {jobs: [], SMALL: [], 0: []}
     for _ in range(plan.rounds):
         for size, rates in found.items():
-            rates.append(
-                on_new_path(lambda path: asyncio.run(ours.in_batches(path, "normal", jobs, 100, size)))  # noqa: B023
-            )
+            rates.append(on_new_path(lambda path: asyncio.run(ours.in_batches(path, "normal", jobs, 100, size))))
     for size, at in ((jobs, JOBS), (SMALL, SMALL), (0, 0)):
         yield Figure("jobs in batches of", OURS, "normal", "jobs/s", tuple(found[size]), at)

@@ -39,7 +39,7 @@ def _beside_bare(plan: Plan, port: int, workload: str, *, is_frozen: bool) -> It
             for durability in DURABILITIES:
                 bare = asyncio.run(measured.bare(port, count))
                 published, delivered = on_new_path(
-                    lambda path: asyncio.run(measured.deliver(path, durability, port, count))  # noqa: B023
+                    lambda path: asyncio.run(measured.deliver(path, durability, port, count))
                 )
                 for who, run in ((BARE_AIOHTTP, bare), (OURS, delivered), ("publish_many(1000)", published)):
                     found.setdefault((who, durability), []).append(run)
@@ -62,7 +62,7 @@ def _beside_hanging(plan: Plan, port: int) -> Iterator[Figure]:
     count, found = plan.jobs(10_000), dict[int, list[Run]]({0: [], measured.HANGING: []})
     for _ in range(plan.rounds):
         for hanging, runs in found.items():
-            runs.append(on_new_path(lambda path: asyncio.run(measured.beside_hanging(path, port, count, hanging))))  # noqa: B023
+            runs.append(on_new_path(lambda path: asyncio.run(measured.beside_hanging(path, port, count, hanging))))
     for hanging, runs in found.items():
         yield Figure(BESIDE, OURS, "normal", _UNIT, tuple(run.rate for run in runs), hanging, note="in turns")
 

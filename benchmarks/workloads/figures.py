@@ -29,7 +29,7 @@ def cost_of_figures(plan: Plan) -> Iterator[Figure]:
         for turn in range(plan.rounds * _TURNS):
             for counted in (WITH, WITHOUT) if turn % 2 else (WITHOUT, WITH):  # what comes second is not at a loss
                 with nullcontext() if counted else _uncounted():
-                    runs[counted].append(on_new_path(lambda path: measure(path, jobs)))  # noqa: B023  # called at once
+                    runs[counted].append(on_new_path(lambda path: measure(path, jobs)))  # called at once
         for counted, found in runs.items():
             costs = tuple(run.cpu for run in found)
             yield Figure(f"CPU of a job beside figures, {shape}", OURS, "normal", "us/job", costs, counted)

@@ -24,11 +24,11 @@ def functions(plan: Plan) -> Iterator[Figure]:
         found: dict[str, list[Run]] = {name: [] for name in _BESIDE}
 
         def measure(path: Path, wanted: Any) -> Run:
-            return asyncio.run(measured.end_to_end(path, durability, jobs, wanted))  # noqa: B023
+            return asyncio.run(measured.end_to_end(path, durability, jobs, wanted))
 
         for _ in range(plan.rounds):
             for name, wanted in _BESIDE.items():
-                found[name].append(on_new_path(lambda path: measure(path, wanted)))  # noqa: B023
+                found[name].append(on_new_path(lambda path: measure(path, wanted)))
         for name, runs in found.items():
             yield Figure(name, OURS, durability, "jobs/s", tuple(run.rate for run in runs), note="in turns")
             yield Figure(f"CPU of {name}", OURS, durability, "us/job", tuple(run.cpu for run in runs), note="in turns")

@@ -30,7 +30,7 @@ def preloaded(plan: Plan) -> Iterator[Figure]:
     for durability in DURABILITIES:
         yield from side_by_side(
             plan, "preloaded backlog", durability, jobs, measure,
-            lambda path: bare.end_to_end(path, durability, jobs),  # noqa: B023
+            lambda path: bare.end_to_end(path, durability, jobs),
         )  # fmt: skip
 
 
@@ -40,8 +40,8 @@ def jobs_done(plan: Plan) -> Iterator[Figure]:
         jobs = plan.jobs(most)
         ours_and_bare = side_by_side(
             plan, "jobs done", "normal", jobs,
-            lambda path: asyncio.run(ours.end_to_end(path, "normal", jobs, 100)),  # noqa: B023
-            lambda path: bare.end_to_end(path, "normal", jobs),  # noqa: B023
+            lambda path: asyncio.run(ours.end_to_end(path, "normal", jobs, 100)),
+            lambda path: bare.end_to_end(path, "normal", jobs),
         )  # fmt: skip
         for figure in ours_and_bare:
             yield replace(figure, unit="s", values=tuple(jobs / rate for rate in figure.values))

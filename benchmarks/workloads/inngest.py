@@ -34,7 +34,7 @@ def _beside_bare(plan: Plan, app: str, name: str, calls: list[bytes]) -> Iterato
     for _ in range(plan.rounds):
         for durability in DURABILITIES:
             bare = asyncio.run(measured.bare(app, calls, functions))
-            ours = on_new_path(lambda path: asyncio.run(measured.run(path, durability, app, functions)))  # noqa: B023
+            ours = on_new_path(lambda path: asyncio.run(measured.run(path, durability, app, functions)))
             for who, run in ((BARE_AIOHTTP, bare), (OURS, ours)):
                 found.setdefault((who, durability), []).append(run)
     for (who, durability), runs in found.items():

@@ -18,7 +18,7 @@ def many_keys(plan: Plan) -> Iterator[Figure]:
     found: dict[str, list[float]] = {name: [] for name in keyed.LIMITS}
     for _ in range(plan.rounds):
         for name, limits in keyed.LIMITS.items():
-            found[name].append(on_new_path(lambda path: asyncio.run(keyed.end_to_end(path, jobs, limits))))  # noqa: B023
+            found[name].append(on_new_path(lambda path: asyncio.run(keyed.end_to_end(path, jobs, limits))))
     for name, values in found.items():
         yield Figure(f"CPU with 10,000 keys, {name}", OURS, "normal", "us/job", tuple(values))
 
@@ -28,8 +28,7 @@ def one_deep_key(plan: Plan) -> Iterator[Figure]:
     for waiting in WAITING:
         rows = plan.jobs(waiting) if waiting > WAITING[0] else waiting
         runs = [
-            on_new_path(lambda path: asyncio.run(keyed.beside_one_key(path, rows)))  # noqa: B023
-            for _ in range(min(plan.rounds, 3))
+            on_new_path(lambda path: asyncio.run(keyed.beside_one_key(path, rows))) for _ in range(min(plan.rounds, 3))
         ]
         for name, values in (
             ("enqueue", [run.enqueue for run in runs]),

@@ -33,7 +33,7 @@ def idle(plan: Plan) -> Iterator[Figure]:
     """From calling `enqueue` on an idle runner to the first line of the handler."""
     for durability in DURABILITIES:
         rounds = [
-            on_new_path(lambda path: asyncio.run(ours.idle_latencies(path, durability, plan.jobs(500))))  # noqa: B023
+            on_new_path(lambda path: asyncio.run(ours.idle_latencies(path, durability, plan.jobs(500))))
             for _ in range(plan.rounds)
         ]
         yield from percentiles("idle latency", durability, rounds)
@@ -53,7 +53,7 @@ def busy_host(plan: Plan) -> Iterator[Figure]:
             for at_once in (1, BATCH):
                 calls = plan.jobs(100)
                 rounds = [
-                    on_new_path(lambda path: asyncio.run(_beside(path, durability, milliseconds, at_once, calls)))  # noqa: B023
+                    on_new_path(lambda path: asyncio.run(_beside(path, durability, milliseconds, at_once, calls)))
                     for _ in range(plan.rounds)
                 ]
                 name = "busy host, one" if at_once == 1 else f"busy host, {at_once}"
@@ -64,7 +64,7 @@ def transactions(plan: Plan) -> Iterator[Figure]:
     """From the commit of a caller's transaction to the first line of the handler, in this process and in another."""
     for workload, of_other in (("commit to start", False), ("commit to start, another process", True)):
         rounds = [
-            on_new_path(lambda path: asyncio.run(_after_commits(path, plan.jobs(200), of_other=of_other)))  # noqa: B023
+            on_new_path(lambda path: asyncio.run(_after_commits(path, plan.jobs(200), of_other=of_other)))
             for _ in range(plan.rounds)
         ]
         yield from percentiles(workload, "full", rounds)

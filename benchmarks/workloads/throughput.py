@@ -21,18 +21,18 @@ def enqueue(plan: Plan) -> Iterator[Figure]:
         few, many = plan.jobs(4_000), plan.jobs(50_000)
         yield from side_by_side(
             plan, "sequential enqueue", durability, None,
-            lambda path: asyncio.run(ours.sequential_enqueue(path, durability, few)),  # noqa: B023
-            lambda path: bare.inserts_one_by_one(path, durability, few),  # noqa: B023
+            lambda path: asyncio.run(ours.sequential_enqueue(path, durability, few)),
+            lambda path: bare.inserts_one_by_one(path, durability, few),
         )  # fmt: skip
         yield from side_by_side(
             plan, "enqueue_many(1000)", durability, None,
-            lambda path: asyncio.run(ours.enqueue_many(path, durability, many, 1000)),  # noqa: B023
-            lambda path: bare.inserts(path, durability, many, 1000),  # noqa: B023
+            lambda path: asyncio.run(ours.enqueue_many(path, durability, many, 1000)),
+            lambda path: bare.inserts(path, durability, many, 1000),
         )  # fmt: skip
         yield from side_by_side(
             plan, "enqueue, 100 producers", durability, None,
-            lambda path: asyncio.run(ours.concurrent_enqueue(path, durability, many, 100)),  # noqa: B023
-            lambda path: bare.inserts(path, durability, many, 100),  # noqa: B023
+            lambda path: asyncio.run(ours.concurrent_enqueue(path, durability, many, 100)),
+            lambda path: bare.inserts(path, durability, many, 100),
         )  # fmt: skip
 
 
@@ -43,8 +43,8 @@ def end_to_end(plan: Plan) -> Iterator[Figure]:
             jobs = plan.jobs(20_000 if producers > 1 else 4_000)
             yield from side_by_side(
                 plan, "end to end", durability, producers,
-                lambda path: asyncio.run(ours.end_to_end(path, durability, jobs, producers)),  # noqa: B023
-                lambda path: bare.end_to_end(path, durability, jobs),  # noqa: B023
+                lambda path: asyncio.run(ours.end_to_end(path, durability, jobs, producers)),
+                lambda path: bare.end_to_end(path, durability, jobs),
             )  # fmt: skip
 
 
@@ -54,8 +54,8 @@ def payloads(plan: Plan) -> Iterator[Figure]:
         jobs, text = plan.jobs(max(1_000, min(20_000, 40_000_000 // size))), "x" * size
         yield from side_by_side(
             plan, "payload", "normal", size,
-            lambda path: asyncio.run(ours.end_to_end(path, "normal", jobs, 100, text=text)),  # noqa: B023
-            lambda path: bare.end_to_end(path, "normal", jobs, f'{{"n":1,"text":"{text}"}}'),  # noqa: B023
+            lambda path: asyncio.run(ours.end_to_end(path, "normal", jobs, 100, text=text)),
+            lambda path: bare.end_to_end(path, "normal", jobs, f'{{"n":1,"text":"{text}"}}'),
         )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def variety(plan: Plan) -> Iterator[Figure]:
     ):
         yield from side_by_side(
             plan, name, "normal", None,
-            lambda path: asyncio.run(measure(path, "normal", jobs, 100)),  # noqa: B023
+            lambda path: asyncio.run(measure(path, "normal", jobs, 100)),
             lambda path: bare.end_to_end(path, "normal", jobs),
         )  # fmt: skip
 
@@ -83,11 +83,11 @@ def many_types(plan: Plan) -> Iterator[Figure]:
         found: dict[int, list[ours.Backlog]] = {types: [] for types in TYPES}
 
         def end_to_end(path: Path) -> float:
-            return asyncio.run(ours.end_to_end(path, "normal", jobs, 100, types=types, alike=alike))  # noqa: B023
+            return asyncio.run(ours.end_to_end(path, "normal", jobs, 100, types=types, alike=alike))
 
         def backlog(path: Path) -> ours.Backlog:
-            asyncio.run(ours.fill(path, jobs, 0, types, alike))  # noqa: B023
-            return asyncio.run(ours.backlog(path, "normal", jobs, types=types))  # noqa: B023
+            asyncio.run(ours.fill(path, jobs, 0, types, alike))
+            return asyncio.run(ours.backlog(path, "normal", jobs, types=types))
 
         for _ in range(plan.rounds):
             for types in TYPES:

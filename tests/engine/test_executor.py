@@ -534,5 +534,5 @@ async def test_an_attempt_begins_as_it_was_claimed_whatever_its_type_is_by_then(
     assert isinstance(end, Complete)
     assert end.result == '"old"'
     rig.executor.set_types([], {})
-    kept = rig.executor._injected, rig.executor._own, rig.executor._plain, rig.executor._around  # noqa: SLF001
+    kept = rig.executor._injected, rig.executor._own, rig.executor._plain, rig.executor._around  # noqa: SLF001  # caches
     assert not any(kept)  # nothing is kept of a type that has left

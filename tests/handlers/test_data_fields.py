@@ -61,7 +61,7 @@ class Typed(TypedDict):
 
 
 class OpenTyped(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # as pydantic has it
 
     id: int
 

@@ -79,7 +79,7 @@ def test_a_type_that_json_cannot_hold_is_refused(annotation: Any, written: str |
 
 
 def test_of_several_arguments_the_one_that_json_cannot_hold_is_named() -> None:
-    async def work(user_id: int, smtp: Opaque = Opaque(), *, other: str = "") -> None: ...  # noqa: B008
+    async def work(user_id: int, smtp: Opaque = Opaque(), *, other: str = "") -> None: ...  # noqa: B008  # never changed
 
     assert "`smtp: Opaque = injected`" in refused_type(work)
 

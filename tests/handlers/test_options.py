@@ -84,7 +84,7 @@ async def test_the_attempts_of_one_job_are_its_own() -> None:
     assert repr(fails.using(max_attempts=2)) == "<JobType 'fails' with max_attempts=2>"
 
 
-NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001
+NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001  # the point
 BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
 
 

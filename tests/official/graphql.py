@@ -117,11 +117,11 @@ class _Root:
             return None
         return {"id": run.id, "status": run.status, "output": run.ended_with, "trace": partial(_trace, run)}
 
-    async def runTrigger(self, _info: Any, runID: str) -> dict[str, Any] | None:  # noqa: N802, N803
+    async def runTrigger(self, _info: Any, runID: str) -> dict[str, Any] | None:  # noqa: N802, N803  # of GraphQL
         run = await self._reader.run(runID)
         return run and {"payloads": run.events}
 
-    async def runTraceSpanOutputByID(self, _info: Any, outputID: str) -> dict[str, Any] | None:  # noqa: N802, N803
+    async def runTraceSpanOutputByID(self, _info: Any, outputID: str) -> dict[str, Any] | None:  # noqa: N802, N803  # as well
         run_id, _, at = outputID.partition("/")
         run = await self._reader.run(run_id)
         return run and (run.steps[int(at)].output if at else run.output)._asdict()

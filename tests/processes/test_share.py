@@ -37,7 +37,7 @@ async def test_four_processes_fire_each_tick_once_and_keep_the_limit(database: P
             for _ in range(SECONDS):
                 before = len(noted(log, "tick"))
                 handles += await runner.enqueue_many([limited.bind() for _ in range(60)])
-                await until(lambda: len(noted(log, "tick")) > before, look_every=0.02)  # noqa: B023
+                await until(lambda: len(noted(log, "tick")) > before, look_every=0.02)  # noqa: B023  # called at once
             for handle in handles:
                 await handle.result(PATIENCE)
         await left(children)

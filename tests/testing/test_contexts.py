@@ -53,7 +53,7 @@ def test_what_cannot_be_is_refused() -> None:
         InvalidOption, match=r"^key='a1b2-7': expected text that ends with the job's id, such as 'a1b2-8'\.$"
     ):
         context(key="a1b2-7", id=8)
-    for wrong in ({"id": 0}, {"attempt": 0}, {"max_attempts": 0}, {"tick": datetime(2026, 1, 1)}, {"deps": 1}):  # noqa: DTZ001
+    for wrong in ({"id": 0}, {"attempt": 0}, {"max_attempts": 0}, {"tick": datetime(2026, 1, 1)}, {"deps": 1}):  # noqa: DTZ001  # naive
         with pytest.raises(InvalidOption):
             context(**wrong)  # the mistakes
     with pytest.raises(InvalidOption, match="a job type"):

@@ -54,7 +54,7 @@ class Connection:
         connection = aiosqlite.connect(
             database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT_S, check_same_thread=False
         )
-        thread = connection._thread  # noqa: SLF001
+        thread = connection._thread  # noqa: SLF001  # of aiosqlite
         thread.daemon = True  # a program that drops its event loop must end all the same
         lock = note_open(thread, database)
         try:
@@ -96,7 +96,7 @@ class Connection:
         self._help = asyncio.get_running_loop().call_later(longer, self._give_way, longer)
 
     async def _carried(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        execute: Callable[..., Coroutine[Any, Any, T]] = self._connection._execute  # noqa: SLF001
+        execute: Callable[..., Coroutine[Any, Any, T]] = self._connection._execute  # noqa: SLF001  # of aiosqlite
         try:
             return await execute(self._called, function)
         except asyncio.CancelledError:
@@ -128,10 +128,10 @@ class Connection:
             return
         with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite
             await self._connection.close()
-        note_closed(self._connection._thread)  # noqa: SLF001
+        note_closed(self._connection._thread)  # noqa: SLF001  # of aiosqlite
 
     def _called(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connection._conn  # noqa: SLF001
+        connection = self._connection._conn  # noqa: SLF001  # of aiosqlite
         self._fault = None
         try:
             with self._lock:
@@ -174,8 +174,8 @@ async def call_of_caller(connection: aiosqlite.Connection, function: Callable[[s
     Raises:
         ValueError: If it is closed, or was never opened.
     """
-    below = connection._conn  # noqa: SLF001
-    execute: Callable[..., Coroutine[Any, Any, T]] = connection._execute  # noqa: SLF001
+    below = connection._conn  # noqa: SLF001  # of aiosqlite
+    execute: Callable[..., Coroutine[Any, Any, T]] = connection._execute  # noqa: SLF001  # of aiosqlite
     return await carry_out(execute(function, below))
 
 

@@ -199,7 +199,7 @@ def _send(transaction: Transaction, write: SendEvents) -> tuple[Sent, ...] | Ref
         held = _hold_for_listeners(transaction, row, write.knows)
         reached = _reach_now(transaction, row, left, last_job)
         left -= reached.waits
-        sent.append(Sent(number, True, tuple(started[index]), held, *reached.delivered))  # noqa: FBT003
+        sent.append(Sent(number, True, tuple(started[index]), held, *reached.delivered))  # noqa: FBT003  # it is new
         set_cancels(transaction, cancels[index])  # now, for it cancels none of its own
         last_job = max([last_job, *held, *[job.id for job in started[index] if job.is_new]])
     return tuple(sent)
