@@ -204,7 +204,7 @@ class HttpDriver:
 
 
 def _has_failed(answer: NextOperations | Returned | Failed) -> bool:
-    """Whether nothing came of a call, but that it is perhaps made again."""
+    """Whether a call came to nothing: it failed, or a step in it."""
     if isinstance(answer, NextOperations):
         return any(one.op == _RAISED for one in answer.found)
     return isinstance(answer, Failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 from aiojobs_lite.durable.durable import Durable
@@ -130,10 +130,10 @@ class Hub:
             try:
                 yield self
             finally:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-                self._session = None
+                try:
+                    await _cancel(task)
+                finally:
+                    self._session = None
 
     async def _look_after(self) -> None:
         """Takes over what is registered, from time to time; has each app register itself meanwhile."""
@@ -199,3 +199,15 @@ class Hub:
             return ""
         await self._loaded()  # it may have come to another process
         return _NOTHING_CAME.format(found.status) if self.apps.is_empty else ""
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancels a task and waits for its end. A cancel of the caller meanwhile reaches both."""
+    own = asyncio.current_task()
+    cancels = 0 if own is None else own.cancelling()
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        if own is not None and own.cancelling() > cancels:
+            raise

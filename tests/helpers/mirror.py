@@ -84,7 +84,6 @@ ELSEWHERE: Final = {
     "inngest/run_events.py": Suite("tests/inngest/test_flow.py", "the keys of job types are made by it"),
     "inngest/entrance.py": Suite("tests/inngest/test_settings.py", "its refusals are those of the options"),
     "inngest/given.py": Suite("tests/inngest/test_functions.py", "each shape of a registration is read by it"),
-    "inngest/hub.py": Suite("tests/inngest/test_apps.py", "it looks after the apps"),
     **{
         f"inngest/expressions/{name}.py": Suite("tests/inngest/expressions/test_expression.py", why)
         for name, why in {
