@@ -132,7 +132,7 @@ def long_as_json(found: LongRunning) -> dict[str, Any]:
 def view_standing(
     screen: Screen,
     now: DatabaseFigures,
-    deaths: Iterable[str] = (),
+    more: Iterable[str] = (),
     fullest: FullestLane | None = None,
     *,
     locked: str | None = None,
@@ -140,7 +140,7 @@ def view_standing(
     """Shows how a database stands: what is wrong first."""
     if locked is not None:
         screen.line(locked, style="red")
-    for text in what_is_wrong(now, deaths, fullest):
+    for text in what_is_wrong(now, more, fullest):
         screen.line(text, style="yellow")
     oldest = ""
     if now.oldest_due_at:
@@ -161,13 +161,13 @@ def view_standing(
         screen.table(["id", "pid", "host", "started", "running", "", "types"], rows)
 
 
-def what_is_wrong(now: DatabaseFigures, deaths: Iterable[str] = (), fullest: FullestLane | None = None) -> list[str]:
-    """What a person is to know first: what stops all jobs, those that died lately, what waits for a person."""
+def what_is_wrong(now: DatabaseFigures, more: Iterable[str] = (), fullest: FullestLane | None = None) -> list[str]:
+    """What a person is to know first: what stops all jobs, more such as what died lately, what waits for a person."""
     found = [f"{missing.what}: {missing.advice}"] if (missing := no_runner(now)) else []
     if now.unclaimed:
         found.append(f"no living runner has registered the type of jobs: {by_type(now.unclaimed)}")
     found += [f"{one.what}: {one.advice}" for one in troubles_of(now.runners, now.at)]
-    found += deaths
+    found += more
     for name, pause in now.paused.items():
         until = f" until {as_instant(pause.until)}" if pause.until else ""
         pending = now.counts.get(name, {}).get(Status.PENDING, 0)
