@@ -197,7 +197,7 @@ async def test_a_payload_is_shown_as_the_hook_lets_it_and_not_at_all_if_that_rai
         for path in ("/jobs", "/jobs/1"):
             page = (await client.get(path)).text
             assert "***" in page
-            assert "Payload redacted" in text_of(page) or path == "/jobs"
+            assert ("Payload redacted" in text_of(page)) is (path == "/jobs/1")
             assert "ann@example.com" not in page
         assert "hidden: redact= raised TypeError" in page  # of the result, which is text
 
