@@ -20,6 +20,7 @@ from aiojobs_lite.web.site import Site, View
 
 _SCHEDULES: Final = 1000  # that are looked at for pauses
 _RUNNERS: Final = 50
+_ERRORS: Final = 1000  # groups: those by which jobs died may be rare among those by which attempts failed
 _FIGURES: Final = (
     ("waiting", Status.PENDING), ("running", Status.PROCESSING), ("dead", Status.DEAD),
     ("cancelled", Status.CANCELLED), ("completed", Status.COMPLETED),
@@ -33,7 +34,7 @@ async def show_overview(site: Site, asked: Asked) -> Response:
     total = [(name, status.value, standing.total(status)) for name, status in _FIGURES]
     dead = await runner.jobs.list(status="dead", limit=MOST_DEAD_LOOKED_AT)
     schedules = await runner.schedules.list(limit=_SCHEDULES)
-    errors = await runner.figures.errors(since="1h") if dead else ()
+    errors = await runner.figures.errors(since="1h", limit=_ERRORS) if dead else ()
     lately = await runner.figures.types(since="1h") if "lane" in standing.held else ()
     problems = problems_of(
         runner.stats(), standing, await runner.limits.list(), schedules, await read_fullest(runner, standing, lately),

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.clock import SystemClock
 from aiojobs_lite.figures import BoundedCount, DatabaseFigures, Durations
 from aiojobs_lite.limits import Limit
+from aiojobs_lite.model.figures import AddFigures, EndFigures, hour_of
+from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.troubles import Trouble
@@ -20,6 +23,8 @@ from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.web import overview
 from aiojobs_lite.web.problems import Problem, dead_groups, problems_of
 from tests.helpers.dashboard import dashboard, text_of
+from tests.helpers.sqlite_store import opened
+from tests.helpers.stores import one
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 WELL = RunnerStats(
@@ -178,6 +183,22 @@ async def test_jobs_that_died_stand_together_by_type_and_error() -> None:
         assert [one.first_at for one in groups] == [one.first_at for one in errors]
         assert [one.first_at for one in dead_groups(dead, NOW - timedelta(days=36_500))] == [None, None]
         assert dead_groups(dead, datetime.now(UTC) + timedelta(hours=1)) == []
+
+
+async def test_a_death_has_its_begin_beside_many_errors_of_which_none_died(database: Path) -> None:
+    runner, now = JobRunner(database), SystemClock().now()
+
+    @runner.job(max_attempts=1)
+    async def pay() -> None:
+        raise OSError("no")
+
+    ends = [EndFigures(f"t{n}", Outcome.FAILED, "KeyError", 99, 0, 0, 0, now, now) for n in range(100)]
+    async with dashboard(runner) as client:
+        await runner.enqueue(pay)
+        await runner.run_until_idle()
+        async with opened(database) as store:
+            await one(store, AddFigures(hour_of(now), tuple(ends), ()))
+        assert "it began " in text_of((await client.get("/")).text)
 
 
 async def test_the_first_page_says_that_all_is_well_or_what_is_not() -> None:
