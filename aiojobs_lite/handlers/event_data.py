@@ -22,6 +22,12 @@ class JsonObject(dict[str, Any]):
     """Data that were read from JSON: they arrive as they are."""
 
 
+class JsonText(str):
+    """Data that are an object of JSON already: they are stored word for word."""
+
+    __slots__ = ()
+
+
 def dump_data(name: str, data: Any, largest: int = LARGEST_PAYLOAD_BYTES) -> str:
     """The data of an event, as a JSON object. Models and dataclasses say themselves how they are written.
 
@@ -33,6 +39,9 @@ def dump_data(name: str, data: Any, largest: int = LARGEST_PAYLOAD_BYTES) -> str
     Raises:
         InvalidEvent: If they cannot be stored, or would arrive as other values.
     """
+    if isinstance(data, JsonText):
+        _check_size(name, len(data.encode()), largest)
+        return str(data)
     value = {} if data is None else data
     try:
         encoded = to_json(value, by_alias=True)
@@ -41,9 +50,7 @@ def dump_data(name: str, data: Any, largest: int = LARGEST_PAYLOAD_BYTES) -> str
         raise InvalidEvent(name, f"{path} {reason}") from None
     if not encoded.startswith(b"{"):
         raise InvalidEvent(name, f"its data must be an object, such as a dict or a model, and not {show(data)}")
-    if len(encoded) > largest:
-        size = f"its data have {len(encoded):,} bytes, at most {largest:,} are stored"
-        raise InvalidEvent(name, f"{size}. Store the data elsewhere and send their path or key")
+    _check_size(name, len(encoded), largest)
     if has_huge_number(encoded):
         digits = f"its data have a number of more than {MOST_DIGITS:,} digits, which cannot be read back"
         raise InvalidEvent(name, f"{digits}. Send it as text")
@@ -55,6 +62,12 @@ def dump_data(name: str, data: Any, largest: int = LARGEST_PAYLOAD_BYTES) -> str
     if changed is not None:
         raise InvalidEvent(name, f"data.{changed[0]}: {changed[1]}. {_DECLARE}")
     return stored
+
+
+def _check_size(name: str, size: int, largest: int) -> None:
+    if size > largest:
+        problem = f"its data have {size:,} bytes, at most {largest:,} are stored"
+        raise InvalidEvent(name, f"{problem}. Store the data elsewhere and send their path or key")
 
 
 def _arrives(value: object) -> bool:

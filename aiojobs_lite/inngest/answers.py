@@ -10,8 +10,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.inngest import ids, raw_json
+from aiojobs_lite.inngest import ids, json_steps, raw_json
 from aiojobs_lite.inngest.durations import date
+from aiojobs_lite.inngest.slices import Steps
 from aiojobs_lite.model.job import Failure
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.sizes import (
@@ -43,6 +44,7 @@ _ERROR: Final = "Error"
 _INVALID: Final = "InvalidAnswer"
 _RUN_OPS: Final = frozenset({"RunComplete", "DiscoveryRequest", "None", "DeferAdd", "DeferAbort", "SyncRunComplete"})
 _NANOSECONDS: Final = 1e9
+_READ: Final = frozenset({"op", "id", "name", "displayName", "opts", "userland", "timing"})
 
 
 class SdkOperation(NamedTuple):
@@ -110,8 +112,8 @@ class Failed(NamedTuple):
 Answered = NextOperations | Returned | Failed
 
 
-def read_answer(status: int, headers: Iterable[tuple[str, str]], body: str, now: int) -> Answered:
-    """What an answer says.
+def read_answer(status: int, headers: Iterable[tuple[str, str]], body: str, now: int) -> Steps[Answered]:
+    """What an answer says; step by step, of a large one.
 
     Args:
         status: Its status.
@@ -120,26 +122,27 @@ def read_answer(status: int, headers: Iterable[tuple[str, str]], body: str, now:
         now: The present instant in microseconds, for a `retry-after` that is a date.
     """
     by_name: dict[str, str] = {}
-    body = raw_json.whole(body)
+    body = yield from json_steps.whole(body)
     for name, value in headers:
         by_name.setdefault(name.lower(), value.strip())
     if status == 201:
         try:
-            status, body = _unwrap(body, by_name)
+            status, body = yield from _unwrap(body, by_name)
         except (ValueError, KeyError, TypeError) as error:
             return invalid(f"its stream does not end with status, headers and body: {error}")
     is_good = 200 <= status < 300
     if is_good and not by_name.get(_SDK):
         return invalid(f"an answer {status} without the header {_SDK} is not from an SDK, but perhaps from a proxy")
     if not is_good:
-        return _failed(status, by_name, body, now)
+        return (yield from _failed(status, by_name, body, now))
     try:
         if status == 206:
             may_have_stored = _OF_NO_CHECKPOINTS.match(by_name[_SDK]) is None
             said = verdict_of(by_name, now, _ERROR)
-            return NextOperations(operations_in(body), _version(by_name), said, may_have_stored)
+            found = yield from operations_in(body)
+            return NextOperations(found, _version(by_name), said, may_have_stored)
         if status == 200:
-            return Returned(raw_json.check(body) if body.strip() else "null")
+            return Returned((yield from json_steps.check(body)) if body.strip() else "null")
     except ValueError as error:
         return invalid(f"the body of an answer {status} is not what it has to be: {error}")
     return invalid(f"an answer {status} is none of an SDK: it answers 200, 201 or 206")
@@ -181,20 +184,22 @@ def failure_of_error(error: str) -> Failure:
     return failure_of(_text(found.get("name")) or _ERROR, _text(found.get("message")), stack and _text(stack))
 
 
-def _unwrap(body: str, headers: dict[str, str]) -> tuple[int, str]:
+def _unwrap(body: str, headers: dict[str, str]) -> Steps[tuple[int, str]]:
     """The status and the body of an answer that came as a stream; its headers are added to the outer ones."""
-    inner = raw_json.members(body)
+    inner = yield from json_steps.members(body)
     status, given = raw_json.load_value(inner["status"]), raw_json.load_value(inner.get("headers", "{}"))
     if type(status) is not int or status == 201 or not isinstance(given, dict | None):
         raise ValueError("its status is a number other than 201, and its headers are an object")
     headers |= {name.lower(): _text(value).strip() for name, value in (given or {}).items()}
     text = inner.get("body", "null")
-    return status, raw_json.whole(raw_json.load_value(text)) if text.startswith('"') else text
+    if text.startswith('"'):
+        text = yield from json_steps.whole(raw_json.load_value(text))
+    return status, text
 
 
-def _failed(status: int, headers: Mapping[str, str], body: str, now: int) -> Failed:
+def _failed(status: int, headers: Mapping[str, str], body: str, now: int) -> Steps[Failed]:
     what = f"invalid status code: {status}"
-    given = _error_in(body)
+    given = yield from _error_in(body)
     if given is None:
         excerpt = escape(" ".join(body[:LONGEST_PROBLEM_SHOWN_CHARS].split()))
         where = f", a redirect to {headers['location']!r}, which is not followed" if "location" in headers else ""
@@ -207,11 +212,11 @@ def _failed(status: int, headers: Mapping[str, str], body: str, now: int) -> Fai
     return Failed(kept, verdict_of(headers, now, found.error_type))
 
 
-def _error_in(body: str) -> dict[str, str] | None:
+def _error_in(body: str) -> Steps[dict[str, str] | None]:
     """The members of the error that the body of an answer is, as texts; None: it is none."""
     try:
-        value = raw_json.load_value(body)
-        inner = raw_json.members(value if isinstance(value, str) else body)  # some stacks encode it twice
+        is_text = body.lstrip(raw_json.BLANKS).startswith('"')  # some stacks encode it twice
+        inner = yield from json_steps.members(raw_json.load_value(body) if is_text else body)
     except ValueError:
         return None
     if "message" not in inner and "name" not in inner and "error" in inner:
@@ -220,45 +225,53 @@ def _error_in(body: str) -> dict[str, str] | None:
 
 
 def error_object(inner: Mapping[str, str]) -> str:
-    """The error of these members as a JSON object: those that a function is given; `name` and `message` are texts."""
+    """The error of these members as a JSON object: those that a function is given; `name` and `message` are texts. A
+    very large cause is left out.
+    """
     kept = {field: inner[field] for field in _ERROR_FIELDS if inner.get(field, "null") != "null"}
+    if len(kept.get("cause", "")) > LARGEST_DETAILS_BYTES:
+        del kept["cause"]
     for field, other in (("name", _ERROR), ("message", "")):
         if not kept.get(field, "").startswith('"'):
             kept[field] = json.dumps(kept.get(field, other))
     return raw_json.object_of({field: kept[field] for field in _ERROR_FIELDS if field in kept})
 
 
-def operations_in(body: str) -> tuple[SdkOperation, ...]:
+def operations_in(body: str) -> Steps[tuple[SdkOperation, ...]]:
     """The operations of a list, as an answer or a checkpoint has it; of old SDKs, a single one.
 
     Raises:
         ValueError: If it is none, or has too many.
     """
-    text = body.strip(" \t\n\r")
-    parts = [text] if text.startswith("{") else raw_json.items(text)
-    if len(parts) > MOST_OPERATIONS:
-        raise ValueError(f"it has {len(parts):,} operations, at most {MOST_OPERATIONS:,} are read")
-    return tuple([operation_of(part) for part in parts])
+    if body.lstrip(raw_json.BLANKS).startswith("{"):
+        given = [(yield from json_steps.parts(body, _READ))]
+    else:
+        given = yield from json_steps.objects(body, MOST_OPERATIONS, _READ)
+    found = []
+    for one in given:
+        found.append((yield from operation_of(one)))
+        yield
+    return tuple(found)
 
 
-def operation_of(text: str) -> SdkOperation:
+def operation_of(found: Mapping[str, raw_json.JsonPart]) -> Steps[SdkOperation]:
     """An operation of an answer, or of a checkpoint.
 
     Args:
-        text: The operation, a JSON object.
+        found: The parts of the JSON object that it is.
 
     Raises:
         ValueError: If it is none.
     """
-    found = raw_json.parts(text)
     op, hashed = _value(found, "op"), _value(found, "id")
     if not isinstance(op, str) or not (op in _RUN_OPS or ids.is_hash(hashed)):
         raise ValueError("an operation has an op, and that of a step an id")
-    name, opts, error, data = _value(found, "name"), _value(found, "opts"), found.get("error"), found.get("data")
+    name, opts, data = _value(found, "name"), _value(found, "opts"), found.get("data")
+    error = yield from _members_of(found.get("error"))
     return SdkOperation(
         op, _text(hashed), _text(name), _text(_value(found, "displayName")) or _text(name) or _userland(found),
         opts if isinstance(opts, dict) else {}, None if data is None else data.text,
-        None if error is None or error.value is None else error_object(_members_of(error)),
+        None if error is None else error_object(error),
         _seconds(_value(found, "timing")),
     )  # fmt: skip
 
@@ -268,8 +281,11 @@ def _value(found: Mapping[str, raw_json.JsonPart], name: str) -> Any:
     return None if part is None else part.value
 
 
-def _members_of(part: raw_json.JsonPart) -> dict[str, str]:
-    return raw_json.members(part.text) if isinstance(part.value, dict) else {}
+def _members_of(part: raw_json.JsonPart | None) -> Steps[dict[str, str] | None]:
+    """The members of a value; none, if it is no object; None: there is no value."""
+    if part is None or part.text == "null":
+        return None
+    return (yield from json_steps.members(part.text)) if part.text.startswith("{") else {}
 
 
 def _userland(found: Mapping[str, raw_json.JsonPart]) -> str:

@@ -14,6 +14,7 @@ from aiojobs_lite.errors import SignatureRefused
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest, NoAnswer
 from aiojobs_lite.inngest import ids
 from aiojobs_lite.inngest.answers import (
+    Answered,
     Failed,
     NextOperations,
     Returned,
@@ -51,6 +52,7 @@ from aiojobs_lite.inngest.operations import (
 )
 from aiojobs_lite.inngest.pace import FAILED_CALL_S, Pace
 from aiojobs_lite.inngest.run_errors import AskStore, errors_of_children
+from aiojobs_lite.inngest.slices import Slices, Steps
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
@@ -65,6 +67,7 @@ _CALLED_EACH: Final = 1  # the version in which a call comes whenever a step of 
 _CLOCK: Final = SystemClock()  # signatures, and dates in answers, are of the real time of the app
 _NO_ANSWER: Final = "AppUnreachable"
 _RAISED: Final = "StepError"
+_MOST_REQUESTS: Final = 75  # of one answer at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ class HttpDriver:
         parts = CallParts(events, step_texts(ended, errors), version, defers_text(call.notes))
         return make_call(call, self._target, parts, self._settings.call, _CLOCK.now())
 
-    async def _answer(self, made: AppCall) -> NextOperations | Returned | Failed:
+    async def _answer(self, made: AppCall) -> Answered:
         settings = self._settings
         request = HttpRequest(
             "POST", made.url, made.headers, made.body, settings.timeout, LARGEST_APP_ANSWER_BYTES, settings.pace
@@ -147,13 +150,12 @@ class HttpDriver:
         except NoAnswer as error:
             settings.pace.charge(FAILED_CALL_S)
             return Failed(failure_of(_NO_ANSWER, str(error)), Verdict(Wish.AGAIN))
-        async with settings.pace.reading(len(came.body)):
-            answer = self._read(came)
+        answer = await settings.pace.read(len(came.body), self._read(came))
         if _has_failed(answer):
             settings.pace.charge(FAILED_CALL_S)
         return answer
 
-    def _read(self, came: HttpAnswer) -> NextOperations | Returned | Failed:
+    def _read(self, came: HttpAnswer) -> Steps[Answered]:
         settings = self._settings
         if came.is_body_cut or came.are_headers_cut:
             problem = f"the answer of the app has more than {LARGEST_APP_ANSWER_BYTES:,} bytes, or too many headers"
@@ -168,7 +170,7 @@ class HttpDriver:
             body = came.body.decode()
         except UnicodeDecodeError:
             return invalid(f"the answer {came.status} of the app is no UTF-8")
-        return read_answer(came.status, came.headers, body, now)
+        return (yield from read_answer(came.status, came.headers, body, now))
 
     async def _go_on(self, answer: NextOperations, answering: Answering, call: DriverCall) -> Answer:
         """What is stored of an answer."""
@@ -191,19 +193,32 @@ class HttpDriver:
 
     async def _made(self, found: Sequence[SdkOperation], answering: Answering) -> list[Operation]:
         """The operations of a run that an answer has; the requests of the server side by side, when the rest is fit."""
-        helpers = self._settings.helpers
+        helpers, slices = self._settings.helpers, Slices()
         made, unfit = list[Operation](), 0
         for one in found:
             operations = await operations_of(one, answering, helpers)
             unfit += one.op in DEFERS and not operations
             made += operations
+            await slices.rest()
         log_unfit_defers(unfit, answering.job)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(requested(one, answering, helpers)) for one in found if one.op in GATEWAYS]
-        return made + [task.result() for task in tasks]
+        return made + await _requested([one for one in found if one.op in GATEWAYS], answering, helpers)
 
 
-def _has_failed(answer: NextOperations | Returned | Failed) -> bool:
+async def _requested(found: Sequence[SdkOperation], answering: Answering, helpers: Helpers) -> list[Operation]:
+    """What came of the requests that the server makes for an app."""
+    made, left = dict[int, Operation](), iter(enumerate(found))
+
+    async def request() -> None:
+        for number, one in left:
+            made[number] = await requested(one, answering, helpers)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(len(found), _MOST_REQUESTS)):
+            group.create_task(request())
+    return [made[number] for number in range(len(found))]
+
+
+def _has_failed(answer: Answered) -> bool:
     """Whether a call came to nothing: it failed, or a step in it."""
     if isinstance(answer, NextOperations):
         return any(one.op == _RAISED for one in answer.found)

@@ -12,16 +12,19 @@ from aiojobs_lite.durable.notes import notes_of
 from aiojobs_lite.errors import JobNotFound
 from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.event import Event
+from aiojobs_lite.handlers.event_data import JsonText
 from aiojobs_lite.handlers.group import Jobs
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.inngest.call import event_texts
 from aiojobs_lite.inngest.defers import deferred_events, takes_deferred
-from aiojobs_lite.inngest.events import to_stored
 from aiojobs_lite.inngest.functions import FunctionConfig
 from aiojobs_lite.inngest.ids import run_id
+from aiojobs_lite.inngest.raw_json import object_of
 from aiojobs_lite.inngest.run_errors import error_of_run
 from aiojobs_lite.inngest.run_events import run_events
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.job_events import JOB_CANCELLED
+from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.model.steps import ListSteps
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.runner.events import EventToSend
@@ -39,6 +42,8 @@ CANCELLED_RUN: Final = "inngest.cancelled"
 _LARGEST_BYTES: Final = 16 * 1024 * 1024  # of an event with those of a run, and its result
 _STATUSES: Final = {Status.COMPLETED: "Completed", Status.DEAD: "Failed", Status.CANCELLED: "Cancelled"}
 _BESIDES: Final = {Status.DEAD: RUN_FAILED, Status.CANCELLED: RUN_CANCELLED}
+_OF_ENDS: Final = (RUN_FINISHED, RUN_FAILED, RUN_CANCELLED)
+_CORRELATION: Final = "correlation_id"
 _BACKOFF: Final = Backoff(base="1s", cap="5m")
 _MOST_ATTEMPTS: Final = 100
 
@@ -84,20 +89,35 @@ async def _deferred(runner: JobRunner, job: Job) -> list[EventToSend]:
 
 def events_of_end(job: Job) -> list[EventToSend]:
     """The events of a run's end; none for a run that such an event has started: it would not end."""
-    sent = run_events(job.payload)
-    if sent[0].get("name") in {RUN_FINISHED, RUN_FAILED, RUN_CANCELLED}:
+    sent = _events_of(job)
+    if any(sent[0].startswith(f'{{"name":"{name}",') for name in _OF_ENDS):
         return []
     run = run_id(to_micros(job.created_at), job.id)
-    data: dict[str, Any] = {"function_id": job.type, "run_id": run, "event": sent[0], "events": sent}
-    data |= {"result": job.result} if job.status is Status.COMPLETED else {"error": _error_of(job)}
-    correlation = sent[0]["data"].get("_inngest", {}).get("correlation_id")
-    if correlation is not None:
-        data["correlation_id"] = correlation
-    finished = {**data, "_inngest": {"status": _STATUSES[job.status]}}
-    found = [{"name": RUN_FINISHED, "id": f"{run}:finished", "data": finished}]
+    data = {"function_id": _text(job.type), "run_id": _text(run), "event": sent[0], "events": f"[{','.join(sent)}]"}
+    if job.status is Status.COMPLETED:
+        data["result"] = job.result_json or "null"
+    else:
+        data["error"] = _text(_error_of(job))
+    if _CORRELATION in sent[0]:
+        correlation = json.loads(sent[0])["data"].get("_inngest", {}).get(_CORRELATION)
+        data |= {} if correlation is None else {_CORRELATION: _text(correlation)}
+    finished = {**data, "_inngest": _text({"data": {"status": _STATUSES[job.status]}})}
+    found = [EventToSend(RUN_FINISHED, JsonText(object_of(finished)), f"{run}:finished")]
     if job.status in _BESIDES:
-        found.append({"name": _BESIDES[job.status], "id": run, "data": data})
-    return [to_stored(one, is_own=True) for one in found]
+        found.append(EventToSend(_BESIDES[job.status], JsonText(object_of(data)), run))
+    return found
+
+
+def _events_of(job: Job) -> list[str]:
+    """The events of a run, as an SDK sees them; a job that a program enqueued itself may have none."""
+    try:
+        return event_texts(arguments_of(job.payload_json))
+    except ValueError:
+        return [_text(event) for event in run_events(job.payload)]
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _error_of(job: Job) -> dict[str, Any]:

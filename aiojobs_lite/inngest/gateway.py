@@ -10,11 +10,12 @@ from typing import Any, Final
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.urls import check_url, host_of
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest, NoAnswer
-from aiojobs_lite.inngest import raw_json
+from aiojobs_lite.inngest import json_steps
 from aiojobs_lite.inngest.answers import SdkOperation
 from aiojobs_lite.inngest.call import CallSession
 from aiojobs_lite.inngest.operations import GatewayFailed
 from aiojobs_lite.inngest.pace import Pace
+from aiojobs_lite.inngest.slices import Steps
 from aiojobs_lite.sizes import LARGEST_HEADERS_BYTES, MOST_HEADERS
 
 LARGEST_GATEWAY_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -51,12 +52,11 @@ class HostGateway:
             async with self._pace.requesting():
                 sent = self._made(operation.opts, is_ai=is_ai)
                 came = await self._session.ask(sent)
-                async with self._pace.reading(len(came.body)):
-                    return self._read(sent, came, is_ai=is_ai)
+                return await self._pace.read(len(came.body), self._read(sent, came, is_ai=is_ai))
         except NoAnswer as error:
             raise _failed(str(error), "", is_ai=is_ai) from error
 
-    def _read(self, sent: HttpRequest, came: HttpAnswer, *, is_ai: bool) -> str:
+    def _read(self, sent: HttpRequest, came: HttpAnswer, *, is_ai: bool) -> Steps[str]:
         if came.is_body_cut or came.are_headers_cut:
             problem = f"the answer has more than {LARGEST_GATEWAY_ANSWER_BYTES:,} bytes, or too many headers"
             raise _failed(problem, "", is_ai=is_ai)
@@ -69,7 +69,7 @@ class HostGateway:
         if came.status > _LAST_GOOD:
             raise _failed(f"unsuccessful status code: {came.status}", text, is_ai=True)
         try:
-            return raw_json.check(text)
+            return (yield from json_steps.check(text))
         except ValueError as error:
             raise _failed(f"the answer is no JSON: {error}", text, is_ai=True) from None
 

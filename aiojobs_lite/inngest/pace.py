@@ -6,7 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
+
+from aiojobs_lite.inngest.slices import Slices, Steps, finish
+
+T = TypeVar("T")
 
 LARGEST_QUICK_BYTES: Final = 64 * 1024
 """Of an answer that is read at once."""
@@ -88,19 +92,17 @@ class Pace:
             async with self._turn:
                 await self._rested()
 
-    @asynccontextmanager
-    async def reading(self, size: int) -> AsyncIterator[None]:
-        """Within it an answer of so many bytes is read, without a pause: large ones one by one."""
+    async def read(self, size: int, steps: Steps[T]) -> T:
+        """What comes of reading an answer of so many bytes: large ones are read one by one, in slices."""
         if size <= LARGEST_QUICK_BYTES:
-            yield
-            return
+            return finish(steps)
         async with self._turn:
             await self._rested()
-            begun = time.monotonic()  # not of the CPU: what others take of that is taken from their rests as well
+            slices = Slices()  # of the clock, not the CPU: what others take of that is taken from their rests as well
             try:
-                yield
+                return await slices.run(steps)
             finally:
-                self.charge(_KEPT_S * size + _AFTERWARDS * (time.monotonic() - begun))
+                self.charge(_KEPT_S * size + _AFTERWARDS * slices.taken)
 
     @property
     def _is_rested(self) -> bool:

@@ -15,9 +15,10 @@ from aiojobs_lite.inngest.answers import (
     Returned,
     SdkOperation,
     failure_of,
-    operation_of,
+    operations_in,
     read_answer,
 )
+from aiojobs_lite.inngest.slices import finish
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from tests.helpers.inngest import SDK, hashed, operation
 
@@ -30,7 +31,12 @@ def read(status: int, body: object, **headers: str) -> Answered:
     """What an answer of an SDK says; text is the body as it is."""
     text = body if isinstance(body, str) else json.dumps(body)
     given = OF_SDK | {name.replace("_", "-"): value for name, value in headers.items()}
-    return read_answer(status, given.items(), text, NOW)
+    return finish(read_answer(status, given.items(), text, NOW))
+
+
+def operation_in(text: str) -> SdkOperation:
+    (found,) = finish(operations_in(text))
+    return found
 
 
 def failed(answered: Answered) -> Failed:
@@ -69,8 +75,8 @@ def test_what_is_no_json_ends_no_run(body: str) -> None:
 @pytest.mark.parametrize("status", [200, 206, 204])
 def test_an_answer_that_is_not_from_an_sdk_is_a_failure(status: int) -> None:
     text = f"an answer {status} without the header x-inngest-sdk is not from an SDK, but perhaps from a proxy"
-    assert problem(read_answer(status, [("Content-Type", "application/json")], "null", NOW)) == text
-    assert problem(read_answer(status, [("x-inngest-sdk", " ")], "null", NOW)) == text
+    assert problem(finish(read_answer(status, [("Content-Type", "application/json")], "null", NOW))) == text
+    assert problem(finish(read_answer(status, [("x-inngest-sdk", " ")], "null", NOW))) == text
 
 
 @pytest.mark.parametrize("status", [202, 204, 299])
@@ -114,9 +120,9 @@ def test_what_are_no_operations_is_a_failure(body: str) -> None:
 
 def test_it_says_what_an_operation_needs() -> None:
     with pytest.raises(ValueError, match="an operation has an op, and that of a step an id"):
-        operation_of('{"op":"StepRun"}')
+        operation_in('{"op":"StepRun"}')
     for op in ("RunComplete", "DiscoveryRequest", "None", "DeferAdd", "DeferAbort"):
-        assert operation_of(f'{{"op":"{op}"}}').op == op
+        assert operation_in(f'{{"op":"{op}"}}').op == op
 
 
 @pytest.mark.parametrize(
@@ -128,7 +134,7 @@ def test_it_says_what_an_operation_needs() -> None:
     ],
 )  # fmt: skip
 def test_a_step_has_the_first_name_for_people_that_it_is_given(more: str, shown: str) -> None:
-    assert operation_of(f'{{"op":"StepRun","id":"a",{more}}}').shown == shown
+    assert operation_in(f'{{"op":"StepRun","id":"a",{more}}}').shown == shown
 
 
 @pytest.mark.parametrize(
@@ -143,7 +149,7 @@ def test_a_step_has_the_first_name_for_people_that_it_is_given(more: str, shown:
     ],
 )
 def test_the_time_of_a_step_is_read(timing: str, seconds: float | None) -> None:
-    assert operation_of(f'{{"op":"StepRun","id":"a","timing":{timing}}}').seconds == seconds
+    assert operation_in(f'{{"op":"StepRun","id":"a","timing":{timing}}}').seconds == seconds
 
 
 @pytest.mark.parametrize(
@@ -158,11 +164,11 @@ def test_the_time_of_a_step_is_read(timing: str, seconds: float | None) -> None:
     ],
 )  # fmt: skip
 def test_of_an_error_only_what_the_function_is_given_is_kept(given: str, kept: str) -> None:
-    error = operation_of(f'{{"op":"StepError","id":"a","error":{given}}}').error
+    error = operation_in(f'{{"op":"StepError","id":"a","error":{given}}}').error
     assert error is not None
     assert json.loads(error) == json.loads(kept)
     assert list(json.loads(error)) == list(json.loads(kept))
-    assert operation_of('{"op":"StepError","id":"a","error":null}').error is None
+    assert operation_in('{"op":"StepError","id":"a","error":null}').error is None
 
 
 # It failed.
@@ -237,7 +243,7 @@ def test_the_app_may_say_when_it_is_tried_again(value: str, delay: float | None)
 
 def test_of_a_header_that_comes_twice_the_first_one_counts() -> None:
     headers = [*OF_SDK.items(), ("X-Inngest-No-Retry", "true"), ("x-inngest-no-retry", "false")]
-    assert failed(read_answer(500, headers, "", NOW)).verdict.wish is Wish.NEVER
+    assert failed(finish(read_answer(500, headers, "", NOW))).verdict.wish is Wish.NEVER
 
 
 # It is a stream.
@@ -261,8 +267,8 @@ def test_the_headers_of_a_stream_are_merged() -> None:
     text = stream(500, '{"name":"E","message":"m"}', X_Inngest_No_Retry="true")
     assert failed(read(201, text, x_inngest_no_retry="false")).verdict.wish is Wish.NEVER
     inner = stream(200, "1", x_inngest_sdk=SDK)
-    assert read_answer(201, [], inner, NOW) == Returned("1")
-    assert "without the header x-inngest-sdk" in problem(read_answer(201, [], stream(200, "1"), NOW))
+    assert finish(read_answer(201, [], inner, NOW)) == Returned("1")
+    assert "without the header x-inngest-sdk" in problem(finish(read_answer(201, [], stream(200, "1"), NOW)))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +288,7 @@ def test_it_says_what_the_end_of_a_stream_is() -> None:
 
 @given(status=st.integers(100, 599), body=st.text(), sdk=st.booleans())
 def test_whatever_comes_is_read_as_something(status: int, body: str, sdk: bool) -> None:
-    found = read_answer(status, OF_SDK.items() if sdk else [], body, NOW)
+    found = finish(read_answer(status, OF_SDK.items() if sdk else [], body, NOW))
     assert sdk or isinstance(found, Failed)
 
 

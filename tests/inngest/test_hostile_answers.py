@@ -93,7 +93,7 @@ ANSWERS: Final = {
     "an operation that is unknown": Hostile(one("Explode"), "Failed", "operation 'Explode' of the SDK is not known"),
     "an operation without an id": Hostile(sdk(206, [{"op": "StepRun"}]), "Failed", "that of a step an id"),
     "a name of the server's own": Hostile(sdk(206, [{"op": "StepRun", "id": "~returned"}]), "Failed", "an id"),
-    "10,000 operations": Hostile(many("StepRun", 10_000, data=1), "Failed", "operations, at most 2,000 are read"),
+    "10,000 operations": Hostile(many("StepRun", 10_000, data=1), "Failed", "has more than 2,000 parts"),
     "2,000 operations": Hostile(many("StepRun", 2_000, data=1), "Failed", "a job has at most 1,000"),
     "2,000 waits": Hostile(many("WaitForEvent", 2_000, name="x", opts={"timeout": "1s"}), "Failed", "at most 1,000"),
     "a step twice": Hostile(

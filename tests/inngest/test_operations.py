@@ -10,7 +10,7 @@ import pytest
 
 from aiojobs_lite.durable.operations import InvokeJob, Operation, Sleep, StepPlanned, StepRaised, StepRan, WaitForEvent
 from aiojobs_lite.inngest import ids
-from aiojobs_lite.inngest.answers import SdkOperation, operation_of
+from aiojobs_lite.inngest.answers import SdkOperation, operations_in
 from aiojobs_lite.inngest.conditions import Condition
 from aiojobs_lite.inngest.events import from_memo
 from aiojobs_lite.inngest.operations import (
@@ -22,6 +22,7 @@ from aiojobs_lite.inngest.operations import (
     operations_of,
     requested,
 )
+from aiojobs_lite.inngest.slices import finish
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import mark_of
@@ -44,7 +45,8 @@ def answering(verdict: Verdict | None = None, **names: str) -> Answering:
 
 
 def sdk_operation(op: str, **more: object) -> SdkOperation:
-    return operation_of(json.dumps(operation(op, "a", **more)))
+    (found,) = finish(operations_in(json.dumps(operation(op, "a", **more))))
+    return found
 
 
 async def made(op: str, helpers: Helpers = HELPERS, verdict: Verdict | None = None, **more: Any) -> Sequence[Operation]:

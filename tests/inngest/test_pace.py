@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from aiojobs_lite.inngest.pace import LARGEST_QUICK_BYTES, Pace
+from aiojobs_lite.inngest.slices import Steps
 from tests.helpers.pauses import work_for
 from tests.helpers.waiting import quiet
 
@@ -65,14 +66,14 @@ async def test_large_answers_are_read_one_by_one_with_rests_also_those_that_cann
     pace, spans = Pace(), list[tuple[float, float]]()
     pace.charge(AHEAD_S)
 
-    async def read() -> None:
-        async with pace.reading(LARGE):
-            begun = time.monotonic()
-            take(TOOK_S)
-            spans.append((begun, time.monotonic()))
-            raise ValueError
+    def steps() -> Steps[None]:
+        yield
+        begun = time.monotonic()
+        take(TOOK_S)
+        spans.append((begun, time.monotonic()))
+        raise ValueError
 
-    await asyncio.gather(*[read() for _ in range(3)], return_exceptions=True)
+    await asyncio.gather(*[pace.read(LARGE, steps()) for _ in range(3)], return_exceptions=True)
     assert len(spans) == 3
     assert all(begun - ended >= 25 * TOOK_S for (_, ended), (begun, _) in pairwise(spans))
 
@@ -80,8 +81,16 @@ async def test_large_answers_are_read_one_by_one_with_rests_also_those_that_cann
 async def test_small_answers_are_read_at_once() -> None:
     pace = Pace()
     pace.charge(AHEAD_S + 100 * TOOK_S)
-    async with pace.reading(LARGEST_QUICK_BYTES):
-        assert await is_resting(pace)
+
+    def steps() -> Steps[str]:
+        yield
+        return "read"
+
+    task = asyncio.create_task(pace.read(LARGEST_QUICK_BYTES, steps()))
+    await quiet()
+    assert task.done()
+    assert await task == "read"
+    assert await is_resting(pace)
 
 
 async def test_eight_large_answers_are_received_at_once_and_not_faster_than_a_tenth_of_the_time() -> None:

@@ -12,13 +12,14 @@ from aiojobs_lite.durable.checkpoint import RunFence
 from aiojobs_lite.durable.operations import Operation, Recorded, RunReturned, StepPlanned, StepRaised, StepRan
 from aiojobs_lite.errors import RunTooLarge, StepError
 from aiojobs_lite.http.serving import ApiError, read_body
-from aiojobs_lite.inngest import raw_json
+from aiojobs_lite.inngest import json_steps, raw_json
 from aiojobs_lite.inngest.answers import SdkOperation, operations_in
 from aiojobs_lite.inngest.api.door import InngestRoute, respond
 from aiojobs_lite.inngest.defers import DEFERS, log_unfit_defers
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.ids import Item, item_of_text, job_of_run
 from aiojobs_lite.inngest.operations import Answering, Helpers, Unfit, names_of, operations_of
+from aiojobs_lite.inngest.slices import Slices, Steps
 from aiojobs_lite.model.steps import ListSteps, StepRow
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.runner.checkpoints import save_checkpoint
@@ -37,9 +38,7 @@ async def take_checkpoint(hub: Hub, request: Request) -> Response:
     """Stores steps of the call whose item the app names; 409 if it is stale, and then the app stops at once."""
     body = await read_body(request, LARGEST_CHECKPOINT_BYTES)
     try:
-        given = raw_json.members(raw_json.whole(body.decode()))
-        item = item_of_text(raw_json.load_value(given["qi_id"]))
-        found = operations_in(given["steps"])
+        item, found = await Slices().run(_read(body.decode()))
     except (ValueError, KeyError, TypeError) as error:
         raise ApiError(400, f"this is no checkpoint: {error}") from error
     if item is None or job_of_run(request.path_params["run"]) != item.id:
@@ -60,13 +59,21 @@ async def take_checkpoint(hub: Hub, request: Request) -> Response:
     return respond(hub, {})
 
 
+def _read(text: str) -> Steps[tuple[Item | None, Sequence[SdkOperation]]]:
+    """The call whose item a checkpoint names, and its operations."""
+    given = yield from json_steps.members((yield from json_steps.whole(text)))
+    item = item_of_text(raw_json.load_value(given["qi_id"]))
+    return item, (yield from operations_in(given["steps"]))
+
+
 async def _operations(
     hub: Hub, item: Item, found: Sequence[SdkOperation], rows: Sequence[StepRow]
 ) -> tuple[list[Recorded], RunReturned | None]:  # fmt: skip
     """What a checkpoint has: steps, and perhaps the end of the run."""
     answering = Answering(item.id, "", "{}", names_of(rows), Verdict(Wish.NEVER), hub.now())
-    operations, end, unfit = list[Recorded](), None, 0
+    operations, end, unfit, slices = list[Recorded](), None, 0, Slices()
     for one in found:
+        await slices.rest()
         if one.op == _END:
             end = RunReturned(one.data)
         elif one.op in _TAKEN:

@@ -1,0 +1,216 @@
+"""Large JSON texts, read step by step: the decoder of Python, in C, would hold the event loop for all of one.
+
+What is read with this module is what `raw_json` reads otherwise, which reads small texts here as well. Of a large one
+no value is built but those that are wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from aiojobs_lite.inngest import raw_json
+from aiojobs_lite.inngest.slices import Steps
+
+LARGEST_QUICK_CHARS: Final = 64 * 1024
+"""Of a text that is read at once."""
+
+_BLANKS: Final = r"[ \t\n\r]*+"
+_COMMA: Final = rf"{_BLANKS},{_BLANKS}"
+_ESCAPE: Final = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
+_PLAIN: Final = r'[^"\\\x00-\x1f]'
+_SHORT_TEXT: Final = rf'"{_PLAIN}{{0,500}}+(?:{_ESCAPE}{_PLAIN}{{0,500}}+){{0,20}}+"'
+_NAME: Final = rf"{_SHORT_TEXT}{_BLANKS}:{_BLANKS}"
+_EXPONENT: Final = r"[eE](?:-[0-9]{1,3}|\+?(?:1[0-9]{2}|[0-9]{1,2}))"
+_NUMBER: Final = rf"-?(?:0|[1-9][0-9]{{0,99}}+)(?:\.[0-9]{{1,500}}+)?+(?:{_EXPONENT})?+(?![0-9.eE])"  # in each double
+_SCALAR: Final = rf"(?:{_SHORT_TEXT}|{_NUMBER}|true|false|null)"
+
+
+def _with_short(value: str) -> str:
+    """What matches one of these values, or a short list or object of them."""
+    member = rf"{_NAME}{value}"
+    a_list = rf"\[{_BLANKS}(?:{value}(?:{_COMMA}{value}){{0,29}}+{_BLANKS})?+\]"
+    an_object = rf"\{{{_BLANKS}(?:{member}(?:{_COMMA}{member}){{0,29}}+{_BLANKS})?+\}}"
+    return rf"(?:{_SCALAR}|{a_list}|{an_object})"
+
+
+def _runs(value: str) -> dict[str, re.Pattern[str]]:
+    """What matches a run of such values, in a list or an object, by what closes that."""
+    found = {"]": rf"(?:{value}{_COMMA}){{1,100}}+", "}": rf"(?:{_NAME}{value}{_COMMA}){{1,100}}+"}
+    return {closing: re.compile(run) for closing, run in found.items()}
+
+
+_SCALARS: Final = _runs(_SCALAR)
+_VALUES: Final = _runs(_with_short(_with_short(_SCALAR)))
+_DEPTH_OF_VALUES: Final = 2
+_ESCAPES_AT_ONCE: Final = 2_000
+_PIECE: Final = re.compile(rf"(?:{_PLAIN}{{1,500}}+|{_ESCAPE}){{1,500}}+")
+_MOST_MEMBERS: Final = 1_000  # of an object that is taken apart: an SDK makes it
+_DEEPEST_PART: Final = raw_json.DEEPEST_JSON - 1  # it is in an object
+_CLOSING: Final = {"[": "]", "{": "}"}
+
+
+def whole(text: str) -> Steps[str]:
+    """The same as `raw_json.whole`."""
+    if len(text) <= LARGEST_QUICK_CHARS or not raw_json.may_have_halves(text):
+        return raw_json.whole(text)
+    found, done = list[str](), 0
+    for number, escape in enumerate(raw_json.ESCAPE.finditer(text), 1):
+        if escape[1]:
+            found += (text[done : escape.start()], raw_json.REPLACEMENT)
+            done = escape.end()
+        if number % _ESCAPES_AT_ONCE == 0:
+            yield
+    return "".join(found) + text[done:]
+
+
+def check(text: str) -> Steps[str]:
+    """A JSON text without the blanks around it.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if len(text) <= LARGEST_QUICK_CHARS:
+        return raw_json.check(text)
+    raw_json.check_size(text)
+    found = text.strip(raw_json.BLANKS)
+    raw_json.check_end(found, (yield from _scan(found, 0, _has_few(found), raw_json.DEEPEST_JSON)))
+    return found
+
+
+def objects(text: str, most: int, wanted: Collection[str]) -> Steps[list[dict[str, raw_json.JsonPart]]]:
+    """The objects of a JSON array, each as of `parts`.
+
+    Raises:
+        ValueError: If the text is no array of them, or has more than `most`.
+    """
+    if len(text) <= LARGEST_QUICK_CHARS:
+        found = raw_json.items(text)
+        _check_count(len(found), most)
+        return [raw_json.parts(one) for one in found]
+    raw_json.check_size(text)
+    read, has_few = list[dict[str, raw_json.JsonPart]](), _has_few(text)
+    at = raw_json.past(text, 0, "[")
+    is_empty = text.startswith("]", at)
+    while not is_empty:
+        one, at = yield from _parts_at(text, at, wanted, has_few, _DEEPEST_PART - 1)
+        read.append(one)
+        _check_count(len(read), most)
+        at = raw_json.skip(text, at)
+        if text.startswith("]", at):
+            break
+        at = raw_json.past(text, at, ",")
+    raw_json.check_end(text, at + 1)
+    return read
+
+
+def members(text: str) -> Steps[dict[str, str]]:
+    """The values of a JSON object as texts, by their names.
+
+    Raises:
+        ValueError: As of `parts`.
+    """
+    return {name: one.text for name, one in (yield from parts(text, ())).items()}
+
+
+def parts(text: str, wanted: Collection[str]) -> Steps[dict[str, raw_json.JsonPart]]:
+    """The values of a JSON object by their names, each as text; as it is only if it is wanted, or the text is small.
+
+    Raises:
+        ValueError: If the text is no object, or has very many values, or one name twice.
+    """
+    if len(text) <= LARGEST_QUICK_CHARS:
+        return raw_json.parts(text)
+    raw_json.check_size(text)
+    found, end = yield from _parts_at(text, 0, wanted, _has_few(text))
+    raw_json.check_end(text, end)
+    return found
+
+
+def _parts_at(
+    text: str, at: int, wanted: Collection[str], has_few: bool, deepest: int = _DEEPEST_PART  # noqa: FBT001
+) -> Steps[tuple[dict[str, raw_json.JsonPart], int]]:  # fmt: skip
+    """The parts of an object that begins here, and where it ends."""
+    found: dict[str, raw_json.JsonPart] = {}
+    at = raw_json.past(text, at, "{")
+    is_empty = text.startswith("}", at)
+    while not is_empty:
+        name, at = raw_json.name_at(text, at)
+        end = yield from _scan(text, at, has_few, deepest)
+        if name in found:
+            raise ValueError(f"an object has the name {name!r} twice")
+        part = text[at:end]
+        found[name] = raw_json.JsonPart(raw_json.value_of(part) if name in wanted else None, part)
+        _check_count(len(found), _MOST_MEMBERS)
+        at = raw_json.skip(text, end)
+        if text.startswith("}", at):
+            break
+        at = raw_json.past(text, at, ",")
+        yield
+    return found, at + 1
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise ValueError(f"a list or an object of it has more than {most:,} parts")
+
+
+def _has_few(text: str) -> bool:
+    return text.count("[") + text.count("{") <= raw_json.MOST_JSON_PARTS
+
+
+def _scan(text: str, at: int, has_few: bool, deepest: int) -> Steps[int]:  # noqa: FBT001
+    """Checks the value that begins here; returns where it ends. Unless lists and objects are few, it counts them."""
+    inside, count = list[str](), 0  # what closes the lists and objects in which this place is; how many came
+    while True:
+        if inside:
+            is_known = has_few and len(inside) + _DEPTH_OF_VALUES <= deepest
+            run = (_VALUES if is_known else _SCALARS)[inside[-1]].match(text, at)
+            at = at if run is None else run.end()
+            if inside[-1] == "}":
+                at = raw_json.past(text, (yield from _scan_text(text, at)), ":")
+        opening = text[at : at + 1]
+        if opening in _CLOSING:
+            inside.append(_CLOSING[opening])
+            count += 1
+            raw_json.check_nesting(len(inside), count, deepest)
+            at = raw_json.skip(text, at + 1)
+            if not text.startswith(inside[-1], at):
+                yield
+                continue
+            at += 1
+            inside.pop()
+        elif opening == '"':
+            at = yield from _scan_text(text, at)
+        else:
+            at = raw_json.end_of(text, at)
+        at = _behind(text, at, inside)
+        if not inside:
+            return at
+        yield
+
+
+def _behind(text: str, at: int, inside: list[str]) -> int:
+    """The place of the next value, behind one that ends here, and behind the lists and objects that end with it."""
+    while inside:
+        at = raw_json.skip(text, at)
+        if text.startswith(",", at):
+            return raw_json.skip(text, at + 1)
+        if not text.startswith(inside[-1], at):
+            raise ValueError(f"{inside[-1]!r} is missing at character {at}")
+        inside.pop()
+        at += 1
+    return at
+
+
+def _scan_text(text: str, at: int) -> Steps[int]:
+    if not text.startswith('"', at):
+        raise ValueError("a member of an object has no name")
+    at += 1
+    while (piece := _PIECE.match(text, at)) is not None:
+        at = piece.end()
+        yield
+    if not text.startswith('"', at):
+        raise ValueError(f"a text does not end, or has what none may have, at character {at}")
+    return at + 1

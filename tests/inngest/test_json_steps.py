@@ -1,0 +1,145 @@
+"""Large JSON texts, read step by step, compared with `raw_json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aiojobs_lite.inngest import json_steps, raw_json
+from aiojobs_lite.inngest.slices import Steps, finish
+
+T = TypeVar("T")
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=40)
+PIECES = st.lists(st.sampled_from([*'{}[]:," \n\t\\u019-.eE+', "null", "true", '"a"', '"b":', "1.0", "NaN", "\\ud800"]))
+MANY = 2 * json_steps.LARGEST_QUICK_CHARS
+
+
+@pytest.fixture(autouse=True)
+def _every_text_is_large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "small" not in request.node.name:
+        monkeypatch.setattr(json_steps, "LARGEST_QUICK_CHARS", 0)
+
+
+def outcome(read: Callable[[], T]) -> T | None:
+    """What comes of reading; None: it is refused."""
+    try:
+        return read()
+    except ValueError:
+        return None
+
+
+def _texts(objects: list[dict[str, raw_json.JsonPart]]) -> list[dict[str, str]]:
+    return [{name: part.text for name, part in one.items()} for one in objects]
+
+
+def same(text: str) -> None:
+    """Asserts that a text is read step by step as it is otherwise."""
+    assert outcome(lambda: finish(json_steps.check(text))) == outcome(lambda: raw_json.check(text))
+    objects = outcome(lambda: [raw_json.members(one) for one in raw_json.items(text)])
+    found = outcome(lambda: _texts(finish(json_steps.objects(text, 10**6, ()))))
+    assert found == objects
+    assert outcome(lambda: finish(json_steps.members(text))) == outcome(lambda: raw_json.members(text))
+    assert finish(json_steps.whole(text)) == raw_json.whole(text)
+
+
+@given(pieces=PIECES)
+@example(pieces=["[", "1", "]", "]"])
+@example(pieces=["[", "1", ",", "]"])
+@example(pieces=["{", '"a"', ":", "1", ",", "}"])
+@example(pieces=["[", "0", "1", ",", "2", "]"])
+@example(pieces=["[", "1", ".", ",", "2", "]"])
+@example(pieces=["[", "{", '"a"', ",", "}", ",", "2", "]"])
+def test_what_is_refused_and_what_is_read_are_the_same(pieces: list[str]) -> None:
+    same("".join(pieces))
+    same(f"[{','.join(pieces)}]")
+
+
+@given(value=VALUES, other=VALUES, indent=st.none() | st.integers(0, 2), is_ascii=st.booleans())
+def test_each_value_is_read(value: Any, other: Any, indent: int | None, is_ascii: bool) -> None:
+    text = json.dumps([value, {"a": other}, [other] * 3], indent=indent, ensure_ascii=is_ascii)
+    assert finish(json_steps.check(f" {text}\n")) == text
+    same(text)
+    same(f'{{"a":{text},"b":[[[[{text}]]]]}}')
+
+
+@given(value=VALUES, at=st.integers(0, 10**6), piece=st.sampled_from(['"', "\\", "{", "]", ",", "\x00", "é", ""]))
+def test_a_text_that_is_broken_somewhere_is_refused_by_both(value: Any, at: int, piece: str) -> None:
+    text = json.dumps({"a": value, "b": [value]})
+    at %= len(text)
+    same(text[:at] + piece + text[at + 1 :])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1e400,1]", "[-1E+309,1]", "[1e308,1]", "[1e199,1]", "[1e-999,1]", "[123e250,1]", f"[{'9' * 320},1]",
+        f"[{'9' * 5_000},1]", f"[0.{'1' * 5_000},1]", f'["{"x" * 70_000}",1]', '["\x01",1]', '["\\x",1]',
+        '["\\u12",1]', '["' + "\\n" * 20_000 + '",1]', "[NaN,1]", "[-Infinity]", "[-,1]", "[truex,1]", "-0",
+        '{"a":1,"a":2}', '[{"a":1,"a":2}]', '{"a\\u0062":1,"ab":2}', "", " ", "[", '"', '["a', "[1]]", "[1] x",
+        "\u00a0[1]", '{1:2}', '{"a" 1}', '{"a":}', '[[],{},[[]],[{}],{"a":{}}]', "[1 2]", '[{"a":1 "b":2}]', "[,1]",
+        "[1,,2]",
+    ],
+)  # fmt: skip
+def test_what_is_odd_is_read_as_by_others(text: str) -> None:
+    same(text)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[1,2,{"b":[],"a":'])
+def test_nesting_has_the_same_bound(opening: str) -> None:
+    depth = sum(opening.count(one) for one in "[{") - opening.count("[]")
+    closing = "".join([{"[": "]", "{": "}"}[one] for one in reversed(opening.replace("[]", "")) if one in "[{"])
+    for more in ("1", "[]", "[[]]", "[[[1]]]"):
+        for times in range((raw_json.DEEPEST_JSON - 6) // depth, raw_json.DEEPEST_JSON // depth + 2):
+            same(opening * times + more + closing * times)
+
+
+def test_very_many_lists_are_refused_and_brackets_in_text_are_none() -> None:
+    with pytest.raises(ValueError, match="it has more than 250,000 lists and objects"):
+        finish(json_steps.check(f"[{'[],' * 250_000}[]]"))
+    same(f'[{"[]," * 10}"{"[" * 250_000}",[{{"a":[]}}],1]')
+    same(f"[{'[],' * 248_000}[]]")
+
+
+def test_half_of_a_character_is_replaced() -> None:
+    text = '"\\\\ud83d \\ud83d \\ud83d\\ude00 \\n"' * 2_000
+    assert finish(json_steps.whole(text)) == raw_json.whole(text) != text
+
+
+def test_very_many_parts_are_refused_before_they_are_read() -> None:
+    for text in (f"[{'{},' * 100_000}x]", f"[{'{},' * 10}{{}}]"):
+        with pytest.raises(ValueError, match="a list or an object of it has more than 10 parts"):
+            finish(json_steps.objects(text, 10, ()))
+    with pytest.raises(ValueError, match="a list or an object of it has more than 1,000 parts"):
+        finish(json_steps.members(f"{{{','.join([f'{chr(34)}{number}{chr(34)}:1' for number in range(1_001)])},x}}"))
+
+
+def test_only_the_value_that_is_wanted_is_built() -> None:
+    text = '{"a": [1.0], "b": {"c": 1e2}}'
+    found = finish(json_steps.parts(text, {"b"}))
+    assert found == {"a": raw_json.JsonPart(None, "[1.0]"), "b": raw_json.JsonPart({"c": 100.0}, '{"c": 1e2}')}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'"{"x" * 10 * MANY}"', '"' + "\\n" * MANY + '"', "[" * 140 + "1," * MANY + "1" + "]" * 140,
+        f"[{'[],' * MANY}1]", json.dumps({str(number): [number] for number in range(MANY // 10)}),
+        json.dumps(["\n" * 100] * 5_000), json.dumps([{"a": [1, {"b": 2.5}], "c": "x" * 400}] * 1_000),
+    ],
+)  # fmt: skip
+def test_a_large_text_is_read_in_many_steps(text: str) -> None:
+    def steps(of: Steps[object]) -> int:
+        return sum(1 for _ in of)
+
+    assert steps(json_steps.check(text)) >= len(text) / 400_000
+    assert finish(json_steps.check(text)) == text
+
+
+def test_a_small_text_is_read_at_once() -> None:
+    assert list(json_steps.check("[1]")) == list(json_steps.objects("[{}]", 1, ())) == []

@@ -1,0 +1,68 @@
+"""Work in slices, on the real clock: it is the event loop that is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from aiojobs_lite.inngest.slices import SLICE_S, Slices, Steps, finish
+
+STEPS = 10
+
+
+def take(seconds: float) -> None:
+    """Takes the event loop."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+def working(seconds: float, error: Exception | None = None) -> Steps[str]:
+    """A computation of so many steps, each of which takes so long."""
+    for _ in range(STEPS):
+        take(seconds)
+        yield
+    if error is not None:
+        raise error
+    return "done"
+
+
+async def turns(slices: Slices, steps: Steps[str]) -> tuple[str, int]:
+    """What comes of a computation, and how often others went on meanwhile."""
+    task, count = asyncio.create_task(slices.run(steps)), 0
+    while not task.done():
+        await asyncio.sleep(0)
+        count += 1
+    return await task, count
+
+
+async def test_others_go_on_behind_each_slice() -> None:
+    slices = Slices()
+    found, count = await turns(slices, working(SLICE_S))
+    assert found == "done"
+    assert count > STEPS
+    assert slices.taken >= STEPS * SLICE_S
+
+
+async def test_they_go_on_for_twice_as_long_as_a_slice() -> None:
+    begun = time.monotonic()
+    await Slices().run(working(SLICE_S))
+    assert time.monotonic() - begun >= 3 * STEPS * SLICE_S
+
+
+async def test_what_is_short_is_done_in_one_slice() -> None:
+    found = await turns(Slices(), working(0))
+    assert found == ("done", 1)
+
+
+async def test_the_time_of_a_computation_that_fails_is_counted() -> None:
+    slices = Slices()
+    with pytest.raises(ValueError, match="no"):
+        await slices.run(working(SLICE_S, ValueError("no")))
+    assert slices.taken >= STEPS * SLICE_S
+
+
+def test_a_computation_may_be_finished_without_rests() -> None:
+    assert finish(working(0)) == "done"
