@@ -167,8 +167,9 @@ def _since(
 
 def looks_for(transaction: Transaction, event: EventRow) -> Iterator[tuple[str, str]]:
     """By which fields and values anything may wait for an event."""
-    data = data_of(event)
-    for (fields,) in transaction.run("awaited_fields", {"event": event.name}).fetchall():
+    awaited = transaction.run("awaited_fields", {"event": event.name}).fetchall()
+    data = data_of(event) if awaited else None  # nearly always nothing waits, and large data take their time
+    for (fields,) in awaited:
         values = values_at(data, _of_text(fields))
         if values is not None:
             yield fields, values
