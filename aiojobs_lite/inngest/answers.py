@@ -122,7 +122,7 @@ def read_answer(status: int, headers: Iterable[tuple[str, str]], body: str, now:
         now: The present instant in microseconds, for a `retry-after` that is a date.
     """
     by_name: dict[str, str] = {}
-    body = yield from json_steps.whole(body)
+    body = yield from json_steps.whole_in_steps(body)
     for name, value in headers:
         by_name.setdefault(name.lower(), value.strip())
     if status == 201:
@@ -142,7 +142,7 @@ def read_answer(status: int, headers: Iterable[tuple[str, str]], body: str, now:
             found = yield from operations_in(body)
             return NextOperations(found, _version(by_name), said, may_have_stored)
         if status == 200:
-            return Returned((yield from json_steps.check(body)) if body.strip() else "null")
+            return Returned((yield from json_steps.check_in_steps(body)) if body.strip() else "null")
     except ValueError as error:
         return invalid(f"the body of an answer {status} is not what it has to be: {error}")
     return invalid(f"an answer {status} is none of an SDK: it answers 200, 201 or 206")
@@ -186,14 +186,14 @@ def failure_of_error(error: str) -> Failure:
 
 def _unwrap(body: str, headers: dict[str, str]) -> Steps[tuple[int, str]]:
     """The status and the body of an answer that came as a stream; its headers are added to the outer ones."""
-    inner = yield from json_steps.members(body)
+    inner = yield from json_steps.members_in_steps(body)
     status, given = raw_json.load_value(inner["status"]), raw_json.load_value(inner.get("headers", "{}"))
     if type(status) is not int or status == 201 or not isinstance(given, dict | None):
         raise ValueError("its status is a number other than 201, and its headers are an object")
     headers |= {name.lower(): _text(value).strip() for name, value in (given or {}).items()}
     text = inner.get("body", "null")
     if text.startswith('"'):
-        text = yield from json_steps.whole(raw_json.load_value(text))
+        text = yield from json_steps.whole_in_steps(raw_json.load_value(text))
     return status, text
 
 
@@ -216,7 +216,7 @@ def _error_in(body: str) -> Steps[dict[str, str] | None]:
     """The members of the error that the body of an answer is, as texts; None: it is none."""
     try:
         is_text = body.lstrip(raw_json.BLANKS).startswith('"')  # some stacks encode it twice
-        inner = yield from json_steps.members(raw_json.load_value(body) if is_text else body)
+        inner = yield from json_steps.members_in_steps(raw_json.load_value(body) if is_text else body)
     except ValueError:
         return None
     if "message" not in inner and "name" not in inner and "error" in inner:
@@ -244,9 +244,9 @@ def operations_in(body: str) -> Steps[tuple[SdkOperation, ...]]:
         ValueError: If it is none, or has too many.
     """
     if body.lstrip(raw_json.BLANKS).startswith("{"):
-        given = [(yield from json_steps.parts(body, _READ))]
+        given = [(yield from json_steps.parts_in_steps(body, _READ))]
     else:
-        given = yield from json_steps.objects(body, MOST_OPERATIONS, _READ)
+        given = yield from json_steps.objects_in_steps(body, MOST_OPERATIONS, _READ)
     found = []
     for one in given:
         found.append((yield from operation_of(one)))
@@ -285,7 +285,7 @@ def _members_of(part: raw_json.JsonPart | None) -> Steps[dict[str, str] | None]:
     """The members of a value; none, if it is no object; None: there is no value."""
     if part is None or part.text == "null":
         return None
-    return (yield from json_steps.members(part.text)) if part.text.startswith("{") else {}
+    return (yield from json_steps.members_in_steps(part.text)) if part.text.startswith("{") else {}
 
 
 def _userland(found: Mapping[str, raw_json.JsonPart]) -> str:

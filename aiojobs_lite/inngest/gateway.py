@@ -69,7 +69,7 @@ class HostGateway:
         if came.status > _LAST_GOOD:
             raise _failed(f"unsuccessful status code: {came.status}", text, is_ai=True)
         try:
-            return (yield from json_steps.check(text))
+            return (yield from json_steps.check_in_steps(text))
         except ValueError as error:
             raise _failed(f"the answer is no JSON: {error}", text, is_ai=True) from None
 

@@ -51,7 +51,7 @@ _DEEPEST_PART: Final = raw_json.DEEPEST_JSON - 1  # it is in an object
 _CLOSING: Final = {"[": "]", "{": "}"}
 
 
-def whole(text: str) -> Steps[str]:
+def whole_in_steps(text: str) -> Steps[str]:
     """The same as `raw_json.whole`."""
     if len(text) <= LARGEST_QUICK_CHARS or not raw_json.may_have_halves(text):
         return raw_json.whole(text)
@@ -65,7 +65,7 @@ def whole(text: str) -> Steps[str]:
     return "".join(found) + text[done:]
 
 
-def check(text: str) -> Steps[str]:
+def check_in_steps(text: str) -> Steps[str]:
     """A JSON text without the blanks around it.
 
     Raises:
@@ -73,14 +73,14 @@ def check(text: str) -> Steps[str]:
     """
     if len(text) <= LARGEST_QUICK_CHARS:
         return raw_json.check(text)
-    raw_json.check_size(text)
+    raw_json.check_length(text)
     found = text.strip(raw_json.BLANKS)
     raw_json.check_end(found, (yield from _scan(found, 0, _has_few(found), raw_json.DEEPEST_JSON)))
     return found
 
 
-def objects(text: str, most: int, wanted: Collection[str]) -> Steps[list[dict[str, raw_json.JsonPart]]]:
-    """The objects of a JSON array, each as of `parts`.
+def objects_in_steps(text: str, most: int, wanted: Collection[str]) -> Steps[list[dict[str, raw_json.JsonPart]]]:
+    """The objects of a JSON array, each as of `raw_json.parts`.
 
     Raises:
         ValueError: If the text is no array of them, or has more than `most`.
@@ -89,7 +89,7 @@ def objects(text: str, most: int, wanted: Collection[str]) -> Steps[list[dict[st
         found = raw_json.items(text)
         _check_count(len(found), most)
         return [raw_json.parts(one) for one in found]
-    raw_json.check_size(text)
+    raw_json.check_length(text)
     read, has_few = list[dict[str, raw_json.JsonPart]](), _has_few(text)
     at = raw_json.past(text, 0, "[")
     is_empty = text.startswith("]", at)
@@ -105,16 +105,16 @@ def objects(text: str, most: int, wanted: Collection[str]) -> Steps[list[dict[st
     return read
 
 
-def members(text: str) -> Steps[dict[str, str]]:
+def members_in_steps(text: str) -> Steps[dict[str, str]]:
     """The values of a JSON object as texts, by their names.
 
     Raises:
-        ValueError: As of `parts`.
+        ValueError: As of `parts_in_steps`.
     """
-    return {name: one.text for name, one in (yield from parts(text, ())).items()}
+    return {name: one.text for name, one in (yield from parts_in_steps(text, ())).items()}
 
 
-def parts(text: str, wanted: Collection[str]) -> Steps[dict[str, raw_json.JsonPart]]:
+def parts_in_steps(text: str, wanted: Collection[str]) -> Steps[dict[str, raw_json.JsonPart]]:
     """The values of a JSON object by their names, each as text; as it is only if it is wanted, or the text is small.
 
     Raises:
@@ -122,7 +122,7 @@ def parts(text: str, wanted: Collection[str]) -> Steps[dict[str, raw_json.JsonPa
     """
     if len(text) <= LARGEST_QUICK_CHARS:
         return raw_json.parts(text)
-    raw_json.check_size(text)
+    raw_json.check_length(text)
     found, end = yield from _parts_at(text, 0, wanted, _has_few(text))
     raw_json.check_end(text, end)
     return found
@@ -136,12 +136,12 @@ def _parts_at(
     at = raw_json.past(text, at, "{")
     is_empty = text.startswith("}", at)
     while not is_empty:
-        name, at = raw_json.name_at(text, at)
+        name, at = raw_json.name_of_member(text, at)
         end = yield from _scan(text, at, has_few, deepest)
         if name in found:
             raise ValueError(f"an object has the name {name!r} twice")
         part = text[at:end]
-        found[name] = raw_json.JsonPart(raw_json.value_of(part) if name in wanted else None, part)
+        found[name] = raw_json.JsonPart(raw_json.read_value(part) if name in wanted else None, part)
         _check_count(len(found), _MOST_MEMBERS)
         at = raw_json.skip(text, end)
         if text.startswith("}", at):
@@ -184,7 +184,7 @@ def _scan(text: str, at: int, has_few: bool, deepest: int) -> Steps[int]:  # noq
         elif opening == '"':
             at = yield from _scan_text(text, at)
         else:
-            at = raw_json.end_of(text, at)
+            at = raw_json.end_of_value(text, at)
         at = _behind(text, at, inside)
         if not inside:
             return at

@@ -27,7 +27,7 @@ _MOST_LARGE: Final = 8  # answers that are received at once: what came of each i
 _MOST_DELAYED: Final = 1_000  # requests: what waits takes memory
 _RECEIVED_S: Final = 1.6e-9  # of a byte
 _KEPT_S: Final = 1e-8  # of a byte of a large answer: it is stored, and sent with the end of the run
-_AFTERWARDS: Final = 3.0  # times as long as reading an answer takes what is done with its parts
+_AFTERWARDS: Final = 2.0  # times as long as reading an answer takes all that is done with its parts
 
 
 class Pace:

@@ -75,10 +75,10 @@ def load_value(text: str, deepest: int = DEEPEST_JSON) -> Any:
         ValueError: If it is none, or as of `check_depth`.
     """
     check_depth(text, deepest)
-    return value_of(text)
+    return read_value(text)
 
 
-def value_of(text: str) -> Any:
+def read_value(text: str) -> Any:
     """The same, of a text of which is known how deep it is."""
     if len(text) <= _SOON_READ_CHARS or not gc.isenabled():
         return _DECODER.decode(text)
@@ -95,7 +95,7 @@ def check_depth(text: str, deepest: int = DEEPEST_JSON) -> None:
     Raises:
         ValueError: If they are deeper in each other, or very many, or the text is longer than any that is read.
     """
-    check_size(text)
+    check_length(text)
     if text.count("[") + text.count("{") <= deepest:  # nearly always
         return
     steps = _TEXT.sub(b"", text.encode(errors="replace")).translate(_DEPTHS, _OTHER_BYTES)
@@ -114,7 +114,7 @@ def check_nesting(depth: int, count: int, deepest: int) -> None:
         raise ValueError(f"lists and objects are nested more than {deepest} deep")
 
 
-def check_size(text: str) -> None:
+def check_length(text: str) -> None:
     """Checks how long a JSON text is.
 
     Raises:
@@ -153,7 +153,7 @@ def parts(text: str) -> dict[str, JsonPart]:
     found: dict[str, JsonPart] = {}
     at = _first(text, "{", "}")
     while at:
-        name, at = name_at(text, at)
+        name, at = name_of_member(text, at)
         value, end = _DECODER.raw_decode(text, at)
         if name in found:
             raise ValueError(f"an object has the name {name!r} twice")
@@ -183,7 +183,7 @@ def object_of(parts: dict[str, str]) -> str:
     return "{" + ",".join([f"{encode_basestring_ascii(name)}:{value}" for name, value in parts.items()]) + "}"
 
 
-def name_at(text: str, at: int) -> tuple[str, int]:
+def name_of_member(text: str, at: int) -> tuple[str, int]:
     """The name of a member that begins here, and the place of its value.
 
     Raises:
@@ -195,7 +195,7 @@ def name_at(text: str, at: int) -> tuple[str, int]:
     return name, past(text, at, ":")
 
 
-def end_of(text: str, at: int) -> int:
+def end_of_value(text: str, at: int) -> int:
     """Where the value ends that begins here.
 
     Raises:

@@ -40,12 +40,12 @@ def _texts(objects: list[dict[str, raw_json.JsonPart]]) -> list[dict[str, str]]:
 
 def same(text: str) -> None:
     """Asserts that a text is read step by step as it is otherwise."""
-    assert outcome(lambda: finish(json_steps.check(text))) == outcome(lambda: raw_json.check(text))
+    assert outcome(lambda: finish(json_steps.check_in_steps(text))) == outcome(lambda: raw_json.check(text))
     objects = outcome(lambda: [raw_json.members(one) for one in raw_json.items(text)])
-    found = outcome(lambda: _texts(finish(json_steps.objects(text, 10**6, ()))))
+    found = outcome(lambda: _texts(finish(json_steps.objects_in_steps(text, 10**6, ()))))
     assert found == objects
-    assert outcome(lambda: finish(json_steps.members(text))) == outcome(lambda: raw_json.members(text))
-    assert finish(json_steps.whole(text)) == raw_json.whole(text)
+    assert outcome(lambda: finish(json_steps.members_in_steps(text))) == outcome(lambda: raw_json.members(text))
+    assert finish(json_steps.whole_in_steps(text)) == raw_json.whole(text)
 
 
 @given(pieces=PIECES)
@@ -63,7 +63,7 @@ def test_what_is_refused_and_what_is_read_are_the_same(pieces: list[str]) -> Non
 @given(value=VALUES, other=VALUES, indent=st.none() | st.integers(0, 2), is_ascii=st.booleans())
 def test_each_value_is_read(value: Any, other: Any, indent: int | None, is_ascii: bool) -> None:
     text = json.dumps([value, {"a": other}, [other] * 3], indent=indent, ensure_ascii=is_ascii)
-    assert finish(json_steps.check(f" {text}\n")) == text
+    assert finish(json_steps.check_in_steps(f" {text}\n")) == text
     same(text)
     same(f'{{"a":{text},"b":[[[[{text}]]]]}}')
 
@@ -101,27 +101,31 @@ def test_nesting_has_the_same_bound(opening: str) -> None:
 
 def test_very_many_lists_are_refused_and_brackets_in_text_are_none() -> None:
     with pytest.raises(ValueError, match="it has more than 250,000 lists and objects"):
-        finish(json_steps.check(f"[{'[],' * 250_000}[]]"))
+        finish(json_steps.check_in_steps(f"[{'[],' * 250_000}[]]"))
     same(f'[{"[]," * 10}"{"[" * 250_000}",[{{"a":[]}}],1]')
     same(f"[{'[],' * 248_000}[]]")
 
 
 def test_half_of_a_character_is_replaced() -> None:
     text = '"\\\\ud83d \\ud83d \\ud83d\\ude00 \\n"' * 2_000
-    assert finish(json_steps.whole(text)) == raw_json.whole(text) != text
+    assert finish(json_steps.whole_in_steps(text)) == raw_json.whole(text) != text
 
 
 def test_very_many_parts_are_refused_before_they_are_read() -> None:
     for text in (f"[{'{},' * 100_000}x]", f"[{'{},' * 10}{{}}]"):
         with pytest.raises(ValueError, match="a list or an object of it has more than 10 parts"):
-            finish(json_steps.objects(text, 10, ()))
+            finish(json_steps.objects_in_steps(text, 10, ()))
     with pytest.raises(ValueError, match="a list or an object of it has more than 1,000 parts"):
-        finish(json_steps.members(f"{{{','.join([f'{chr(34)}{number}{chr(34)}:1' for number in range(1_001)])},x}}"))
+        finish(
+            json_steps.members_in_steps(
+                f"{{{','.join([f'{chr(34)}{number}{chr(34)}:1' for number in range(1_001)])},x}}"
+            )
+        )
 
 
 def test_only_the_value_that_is_wanted_is_built() -> None:
     text = '{"a": [1.0], "b": {"c": 1e2}}'
-    found = finish(json_steps.parts(text, {"b"}))
+    found = finish(json_steps.parts_in_steps(text, {"b"}))
     assert found == {"a": raw_json.JsonPart(None, "[1.0]"), "b": raw_json.JsonPart({"c": 100.0}, '{"c": 1e2}')}
 
 
@@ -137,9 +141,9 @@ def test_a_large_text_is_read_in_many_steps(text: str) -> None:
     def steps(of: Steps[object]) -> int:
         return sum(1 for _ in of)
 
-    assert steps(json_steps.check(text)) >= len(text) / 400_000
-    assert finish(json_steps.check(text)) == text
+    assert steps(json_steps.check_in_steps(text)) >= len(text) / 400_000
+    assert finish(json_steps.check_in_steps(text)) == text
 
 
 def test_a_small_text_is_read_at_once() -> None:
-    assert list(json_steps.check("[1]")) == list(json_steps.objects("[{}]", 1, ())) == []
+    assert list(json_steps.check_in_steps("[1]")) == list(json_steps.objects_in_steps("[{}]", 1, ())) == []

@@ -29,18 +29,23 @@ def working(seconds: float, error: Exception | None = None) -> Steps[str]:
     return "done"
 
 
-async def turns(slices: Slices, steps: Steps[str]) -> tuple[str, int]:
+async def run_beside(slices: Slices, steps: Steps[str]) -> tuple[str, int]:
     """What comes of a computation, and how often others went on meanwhile."""
-    task, count = asyncio.create_task(slices.run(steps)), 0
-    while not task.done():
-        await asyncio.sleep(0)
-        count += 1
+    loop, task, count = asyncio.get_running_loop(), asyncio.create_task(slices.run(steps)), 0
+
+    def go_on() -> None:
+        nonlocal count
+        if not task.done():
+            count += 1
+            loop.call_soon(go_on)
+
+    go_on()
     return await task, count
 
 
 async def test_others_go_on_behind_each_slice() -> None:
     slices = Slices()
-    found, count = await turns(slices, working(SLICE_S))
+    found, count = await run_beside(slices, working(SLICE_S))
     assert found == "done"
     assert count > STEPS
     assert slices.taken >= STEPS * SLICE_S
@@ -53,7 +58,7 @@ async def test_they_go_on_for_twice_as_long_as_a_slice() -> None:
 
 
 async def test_what_is_short_is_done_in_one_slice() -> None:
-    found = await turns(Slices(), working(0))
+    found = await run_beside(Slices(), working(0))
     assert found == ("done", 1)
 
 

@@ -61,7 +61,7 @@ async def take_checkpoint(hub: Hub, request: Request) -> Response:
 
 def _read(text: str) -> Steps[tuple[Item | None, Sequence[SdkOperation]]]:
     """The call whose item a checkpoint names, and its operations."""
-    given = yield from json_steps.members((yield from json_steps.whole(text)))
+    given = yield from json_steps.members_in_steps((yield from json_steps.whole_in_steps(text)))
     item = item_of_text(raw_json.load_value(given["qi_id"]))
     return item, (yield from operations_in(given["steps"]))
 
