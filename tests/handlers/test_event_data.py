@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from aiojobs_lite import InvalidPayload
 from aiojobs_lite.errors import InvalidEvent
-from aiojobs_lite.handlers.event_data import dump_data
+from aiojobs_lite.handlers.event_data import JsonText, dump_data
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.sizes import MOST_DIGITS
 
@@ -108,3 +108,11 @@ def test_an_object_is_named_by_its_place() -> None:
 )
 def test_json_values_models_and_dataclasses_are_stored(data: Any, stored: str) -> None:
     assert dump_data("a/b", data) == stored
+
+
+def test_what_is_json_already_is_stored_word_for_word_up_to_the_same_size() -> None:
+    text = JsonText('{"a": 1.0,"b":"\\u00e9"}')
+    assert dump_data("paid", text) == text
+    assert type(dump_data("paid", text)) is str
+    with pytest.raises(InvalidEvent, match="its data have 24 bytes, at most 23 are stored"):
+        dump_data("paid", JsonText('{"a": "' + "é" * 7 + '1"}'), 23)

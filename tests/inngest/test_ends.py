@@ -27,6 +27,27 @@ async def test_a_run_that_completes_sends_its_result_once(job_kit: JobKit) -> No
         assert (end["result"], end["event"]["data"], len(end["events"])) == ({"a": 1}, {"n": 1}, 1)
 
 
+async def test_the_event_of_an_end_has_the_result_word_for_word(job_kit: JobKit) -> None:
+    text = '{"a": 1.0, "b": [1E+2,"\\u00e9"]}'
+    async with shop(job_kit, lambda _: sdk(200, text)) as made:
+        await made.register(made.function())
+        await made.run(n=1)
+        (event,) = [one for one in await made.runner.events.list(limit=100) if one.name == FINISHED]
+        assert f'"result":{text}' in event.data_json
+        assert '"_inngest":{"data": {"status": "Completed"}}' in event.data_json
+
+
+async def test_a_run_without_an_event_that_a_program_enqueued_fails_and_sends_its_end(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns({"a": 1})) as made:
+        await made.register(made.function())
+        function: Any = Probe(made.runner).engine.registry.get("shop-pay")
+        await made.runner.enqueue(function)
+        await job_kit.run_to_end()
+        (finished, failed) = await made.ends(FINISHED, FAILED)
+        assert finished["_inngest"]["data"] == {"status": "Failed"}
+        assert failed["event"] == {"name": "inngest/function.invoked", "id": "", "data": {}, "user": {}, "ts": 0}
+
+
 async def test_a_run_that_fails_sends_what_made_it_fail_and_starts_its_failure_handler(job_kit: JobKit) -> None:
     def script(body: Mapping[str, Any]) -> bytes:
         if body["ctx"]["fn_id"] == "shop-pay-failure":
