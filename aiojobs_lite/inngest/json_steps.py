@@ -46,9 +46,28 @@ _VALUES: Final = _runs(_with_short(_with_short(_SCALAR)))
 _DEPTH_OF_VALUES: Final = 2
 _ESCAPES_AT_ONCE: Final = 2_000
 _PIECE: Final = re.compile(rf"(?:{_PLAIN}{{1,500}}+|{_ESCAPE}){{1,500}}+")
+_TEXT: Final = re.compile(rf'"{_PLAIN}*+(?:{_ESCAPE}{_PLAIN}*+)*+"')
 _MOST_MEMBERS: Final = 1_000  # of an object that is taken apart: an SDK makes it
-_DEEPEST_PART: Final = raw_json.DEEPEST_JSON - 1  # it is in an object
 _CLOSING: Final = {"[": "]", "{": "}"}
+
+
+class _Openings:
+    """Counts the lists and objects of a text, unless they are few, whatever is text among its brackets."""
+
+    def __init__(self, text: str) -> None:
+        self._is_few = text.count("[") + text.count("{") <= raw_json.MOST_JSON_PARTS
+        self._count = 0
+
+    def count(self, values: str) -> None:
+        """Counts those of some values."""
+        if not self._is_few:
+            bare = _TEXT.sub("", values) if '"' in values else values
+            self.add(bare.count("[") + bare.count("{"))
+
+    def add(self, count: int) -> None:
+        """Adds so many; raises `ValueError` if there are too many."""
+        self._count += count
+        raw_json.check_nesting(0, self._count)
 
 
 def whole_in_steps(text: str) -> Steps[str]:
@@ -75,7 +94,7 @@ def check_in_steps(text: str) -> Steps[str]:
         return raw_json.check(text)
     raw_json.check_length(text)
     found = text.strip(raw_json.BLANKS)
-    raw_json.check_end(found, (yield from _scan(found, 0, _has_few(found), raw_json.DEEPEST_JSON)))
+    raw_json.check_end(found, (yield from _scan(found, 0, _Openings(found))))
     return found
 
 
@@ -90,11 +109,11 @@ def objects_in_steps(text: str, most: int, wanted: Collection[str]) -> Steps[lis
         _check_count(len(found), most)
         return [raw_json.parts(one) for one in found]
     raw_json.check_length(text)
-    read, has_few = list[dict[str, raw_json.JsonPart]](), _has_few(text)
+    read, openings = list[dict[str, raw_json.JsonPart]](), _Openings(text)
     at = raw_json.past(text, 0, "[")
     is_empty = text.startswith("]", at)
     while not is_empty:
-        one, at = yield from _parts_at(text, at, wanted, has_few, _DEEPEST_PART - 1)
+        one, at = yield from _parts_at(text, at, wanted, openings, 1)
         read.append(one)
         _check_count(len(read), most)
         at = raw_json.skip(text, at)
@@ -123,21 +142,21 @@ def parts_in_steps(text: str, wanted: Collection[str]) -> Steps[dict[str, raw_js
     if len(text) <= LARGEST_QUICK_CHARS:
         return raw_json.parts(text)
     raw_json.check_length(text)
-    found, end = yield from _parts_at(text, 0, wanted, _has_few(text))
+    found, end = yield from _parts_at(text, 0, wanted, _Openings(text))
     raw_json.check_end(text, end)
     return found
 
 
 def _parts_at(
-    text: str, at: int, wanted: Collection[str], has_few: bool, deepest: int = _DEEPEST_PART  # noqa: FBT001
-) -> Steps[tuple[dict[str, raw_json.JsonPart], int]]:  # fmt: skip
+    text: str, at: int, wanted: Collection[str], openings: _Openings, around: int = 0
+) -> Steps[tuple[dict[str, raw_json.JsonPart], int]]:
     """The parts of an object that begins here, and where it ends."""
     found: dict[str, raw_json.JsonPart] = {}
     at = raw_json.past(text, at, "{")
     is_empty = text.startswith("}", at)
     while not is_empty:
         name, at = raw_json.name_of_member(text, at)
-        end = yield from _scan(text, at, has_few, deepest)
+        end = yield from _scan(text, at, openings, around + 1)
         if name in found:
             raise ValueError(f"an object has the name {name!r} twice")
         part = text[at:end]
@@ -156,25 +175,30 @@ def _check_count(count: int, most: int) -> None:
         raise ValueError(f"a list or an object of it has more than {most:,} parts")
 
 
-def _has_few(text: str) -> bool:
-    return text.count("[") + text.count("{") <= raw_json.MOST_JSON_PARTS
+def _scan(text: str, at: int, openings: _Openings, around: int = 0) -> Steps[int]:
+    """Checks the value that begins here; returns where it ends.
 
-
-def _scan(text: str, at: int, has_few: bool, deepest: int) -> Steps[int]:  # noqa: FBT001
-    """Checks the value that begins here; returns where it ends. Unless lists and objects are few, it counts them."""
-    inside, count = list[str](), 0  # what closes the lists and objects in which this place is; how many came
+    Args:
+        text: The text.
+        at: Where.
+        openings: Counts lists and objects.
+        around: In how many of them the value is.
+    """
+    inside = list[str]()  # what closes the lists and objects in which this place is
     while True:
         if inside:
-            is_known = has_few and len(inside) + _DEPTH_OF_VALUES <= deepest
-            run = (_VALUES if is_known else _SCALARS)[inside[-1]].match(text, at)
-            at = at if run is None else run.end()
+            is_deep = around + len(inside) + _DEPTH_OF_VALUES > raw_json.DEEPEST_JSON
+            run = (_SCALARS if is_deep else _VALUES)[inside[-1]].match(text, at)
+            if run is not None:
+                at = run.end()
+                openings.count(run.group())
             if inside[-1] == "}":
                 at = raw_json.past(text, (yield from _scan_text(text, at)), ":")
         opening = text[at : at + 1]
         if opening in _CLOSING:
             inside.append(_CLOSING[opening])
-            count += 1
-            raw_json.check_nesting(len(inside), count, deepest)
+            openings.add(1)
+            raw_json.check_nesting(around + len(inside))
             at = raw_json.skip(text, at + 1)
             if not text.startswith(inside[-1], at):
                 yield

@@ -102,7 +102,7 @@ def check_depth(text: str, deepest: int = DEEPEST_JSON) -> None:
     check_nesting(max(accumulate(array("b", steps)), default=0), (len(steps) + 1) // 2, deepest)
 
 
-def check_nesting(depth: int, count: int, deepest: int) -> None:
+def check_nesting(depth: int, count: int = 0, deepest: int = DEEPEST_JSON) -> None:
     """Checks how deep lists and objects are in each other, and how many there are.
 
     Raises:

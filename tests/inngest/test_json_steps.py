@@ -106,6 +106,22 @@ def test_very_many_lists_are_refused_and_brackets_in_text_are_none() -> None:
     same(f"[{'[],' * 248_000}[]]")
 
 
+def same_count(text: str) -> None:
+    """Asserts that as many lists and objects of a text are read as otherwise."""
+    assert outcome(lambda: finish(json_steps.check_in_steps(text))) == outcome(lambda: raw_json.check(text))
+    objects = f'[{{"a":{text}}},{{"a":1}}]'
+    found = outcome(lambda: finish(json_steps.objects_in_steps(objects, 9, {"a"})))
+    assert (found and [one["a"].value for one in found]) == outcome(lambda: [raw_json.load_value(text), 1])
+
+
+@pytest.mark.parametrize("more", ['"["', '"\\\\[{"', '"' + "[" * 1_000 + '"', '{"a":[[[["{"]]]]}', "[]", '{"[":{}}'])
+def test_lists_and_objects_are_counted_where_there_may_be_too_many(monkeypatch: pytest.MonkeyPatch, more: str) -> None:
+    monkeypatch.setattr(raw_json, "MOST_JSON_PARTS", 400)
+    for each in range(30, 75):
+        same_count(f"[{','.join([f'[{more},{{}},1]'] * each * 2)}]")
+        same_count(f"[{','.join([more] * each * 6)}]")
+
+
 def test_half_of_a_character_is_replaced() -> None:
     text = '"\\\\ud83d \\ud83d \\ud83d\\ude00 \\n"' * 2_000
     assert finish(json_steps.whole_in_steps(text)) == raw_json.whole(text) != text

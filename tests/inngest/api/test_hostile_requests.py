@@ -107,7 +107,7 @@ ATTACKS: Final = {
     ),
     "checkpoint, a sleep": checkpoint([1, 1, "x"], 400, "no operation of", f'[{{"op":"Sleep","id":"{A}"}}]'),
     "checkpoint, 10,000 steps": checkpoint(
-        [1, 1, "x"], 400, "at most 2,000", json.dumps([{"op": "StepRun", "id": A}] * 10_000)
+        [1, 1, "x"], 400, "more than 2,000 parts", json.dumps([{"op": "StepRun", "id": A}] * 10_000)
     ),
     "run, dots": Attack("GET", "/v1/runs/../x", "", 404, "there is no such endpoint"),
     "run, encoded dots": Attack("GET", "/v1/runs/..%2f..%2fetc%2fpasswd", "", 404, "there is no such endpoint"),
