@@ -98,7 +98,7 @@ class Pace:
             return finish(steps)
         async with self._turn:
             await self._rested()
-            slices = Slices()  # of the clock, not the CPU: what others take of that is taken from their rests as well
+            slices = Slices()
             try:
                 return await slices.run(steps)
             finally:

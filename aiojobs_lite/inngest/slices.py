@@ -18,22 +18,25 @@ _RESTS: Final = 2.0  # times as long do others go on behind each slice
 
 
 class Slices:
-    """Counts the time of the event loop that some work takes, and has it rest.
+    """Has some work rest after each slice.
 
     Attributes:
-        taken: Seconds so far.
+        taken: Seconds of the processor that the work took so far.
     """
 
     def __init__(self) -> None:
         self.taken = 0.0
-        self._begun = time.monotonic()
+        self._begin()
 
     async def rest(self) -> None:
         """Returns at once, but after each slice: then when others have gone on."""
-        if time.monotonic() - self._begun >= SLICE_S:
-            took = self._count()
-            await asyncio.sleep(_RESTS * took)
-            self._begun = time.monotonic()
+        took = time.monotonic() - self._begun
+        if took >= SLICE_S:
+            self._count()
+            try:
+                await asyncio.sleep(_RESTS * took)
+            finally:
+                self._begin()
 
     async def run(self, steps: Steps[T]) -> T:
         """What comes of a computation."""
@@ -46,12 +49,13 @@ class Slices:
             return found
         finally:
             self._count()
+            self._begin()
 
-    def _count(self) -> float:
-        now = time.monotonic()
-        took, self._begun = now - self._begun, now
-        self.taken += took
-        return took
+    def _begin(self) -> None:
+        self._begun, self._used = time.monotonic(), time.thread_time()
+
+    def _count(self) -> None:
+        self.taken += time.thread_time() - self._used
 
 
 def finish(steps: Steps[T]) -> T:

@@ -19,9 +19,9 @@ AHEAD_S = 0.05  # of the event loop, which an app may take before it rests
 
 
 def take(seconds: float) -> None:
-    """Takes the event loop."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    """Takes the event loop, and so much of the processor."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
         pass
 
 
@@ -75,7 +75,7 @@ async def test_large_answers_are_read_one_by_one_with_rests_also_those_that_cann
 
     await asyncio.gather(*[pace.read(LARGE, steps()) for _ in range(3)], return_exceptions=True)
     assert len(spans) == 3
-    assert all(begun - ended >= 15 * TOOK_S for (_, ended), (begun, _) in pairwise(spans))
+    assert all(begun - ended >= 10 * TOOK_S for (_, ended), (begun, _) in pairwise(spans))
 
 
 async def test_small_answers_are_read_at_once() -> None:
