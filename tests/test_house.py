@@ -471,7 +471,7 @@ def test_a_wait_for_a_part_of_a_second_is_found(code: str, found: bool) -> None:
 
 # What an import does.
 
-MOST_LOADED = 325  # modules of the package by `import aiojobs_lite`: at each start, and in each worker process
+MOST_LOADED = 326  # modules of the package by `import aiojobs_lite`: at each start, and in each worker process
 LOADED_ON_DEMAND = tuple(
     f"aiojobs_lite.{name}" for name in ("cli", "http", "inngest", "observe", "qstash", "testing", "web")
 )

@@ -143,7 +143,7 @@ class Engine:
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         _connect(committer, self._dispatcher, watcher, self._executor, self._cascades(watcher), expiries, ticker)
-        self._executor.connect(reporter=reports, around=around)
+        self._executor.connect(store=store, reporter=reports, around=around)
         self._type_changes = self._changes_of(parts, deps)
         self.write, self.write_all, self.save_ran = committer.write, committer.write_all, committer.save_ran
         self.follow, self.write_figures = reports.follow, figures.settle

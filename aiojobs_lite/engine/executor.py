@@ -23,6 +23,7 @@ from aiojobs_lite.engine.endings import ending_of, raised_of, settled, with_time
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.identity import Identity
+from aiojobs_lite.engine.outlived import call_unless_outlived
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.process_calls import ProcessCalls
 from aiojobs_lite.engine.resources import AttemptResources, Resources
@@ -37,7 +38,8 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Complete
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.origin import Origin
-from aiojobs_lite.policy.settle import Ending, Stop, Suspension, outlived
+from aiojobs_lite.policy.settle import Ending, Stop, Suspension
+from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
@@ -92,6 +94,7 @@ class Executor:
         self._beginning = Beginning(
             attempt=self._attempt, refused=self._could_not_begin, attempts=attempts, origin=self._origin
         )
+        self._store: Store
         self._reporter: Reporter | None = None
         self._around: Mapping[JobType[..., Any], Around] = {}
         self._injected: dict[JobType[..., Any], dict[str, Any]] = {}
@@ -99,9 +102,11 @@ class Executor:
         self._plain: set[JobType[..., Any]] = set()  # called with nothing but their arguments
         self.set_types(registry, {})
 
-    def connect(self, *, reporter: Reporter, around: Mapping[str, Around]) -> None:
-        """Sets what takes the reports of attempts, and what is around those of some job types."""
-        self._reporter = reporter
+    def connect(self, *, store: Store, reporter: Reporter, around: Mapping[str, Around]) -> None:
+        """Sets what knows the operations of jobs, what takes the reports of attempts, and what is around those of some
+        job types.
+        """
+        self._store, self._reporter = store, reporter
         self.set_types(self._registry, around)
 
     def set_types(self, job_types: Iterable[JobType[..., Any]], around: Mapping[str, Around]) -> None:
@@ -219,7 +224,7 @@ class Executor:
         if run.task is None or run.made is not None:  # it may be done within its making, by a factory of any kind
             run.task = asyncio.current_task() or run.task
         try:
-            called = self._call(run)
+            called = self._call(run) if not run.claimed.crashes else call_unless_outlived(self._store, run, self._call)
             ending = called if isinstance(called, Ending) else ending_of(run, await called)
         except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
             if self._origin.is_left:
@@ -246,8 +251,6 @@ class Executor:
         claimed, job_type = run.claimed, run.job_type
         if run.stopped is not None:
             return Ending(stopped=run.stopped)
-        if claimed.crashes and outlived(claimed, job_type.policy):
-            return Ending(lost=True, is_outlived=True)
         try:
             args, kwargs = job_type.signature.load(claimed.payload)
         except InvalidPayload as error:

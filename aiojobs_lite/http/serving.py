@@ -11,7 +11,7 @@ from aiojobs_lite.http.signing.bodies import TOO_LARGE, collect
 from aiojobs_lite.runner.asgi import Message, Receive, Send
 
 _POLICY_VIOLATION: Final = 1008  # of a websocket
-_MOST_DIGITS: Final = 18  # of a length: Python makes no number of very many
+_DIGITS: Final = 18  # of a length: Python makes no number of very many
 
 
 class ApiError(Exception):
@@ -42,7 +42,7 @@ async def read_body(request: Request, largest: int) -> bytes:
     """
     length = request.headers.get("content-length", "")
     body = None
-    if not (length.isdecimal() and (len(length) > _MOST_DIGITS or int(length) > largest)):
+    if not (length.isdecimal() and (len(length) > _DIGITS or int(length) > largest)):
         body = await collect(request.stream(), largest)
     if body is None:
         raise ApiError(413, f"{TOO_LARGE}: at most {largest:,} bytes are taken")

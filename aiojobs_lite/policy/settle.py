@@ -115,12 +115,17 @@ RETURNED: Final = Ending()
 """The handler returned nothing, as nearly all do."""
 
 
-def outlived(job: Claimed, policy: Policy) -> bool:
+def outlived(job: Claimed, policy: Policy, *, has_restarted: bool) -> bool:
     """Whether a job that was just claimed is at its end: by deaths of its owners, which a runner noticed that has not
     registered its type.
+
+    Args:
+        job: The job.
+        policy: That of its type.
+        has_restarted: Whether an operation of it has ended: then its attempts began anew, and may have any number.
     """
-    is_at_end = job.crashes >= MOST_CRASHES or (job.crashes > 0 and job.attempt > job.max_attempts)
-    return is_at_end and not policy.outlives_crashes
+    are_used_up = job.crashes > 0 and job.attempt > job.max_attempts and not has_restarted
+    return (job.crashes >= MOST_CRASHES or are_used_up) and not policy.outlives_crashes
 
 
 def settle(

@@ -11,8 +11,8 @@ from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.runner.troubles import JobMark
 from aiojobs_lite.telemetry.wording import span
 
-_MOST_WAITING: Final = 200  # jobs that are looked at: those that wait, and those that run
-_MOST_RUNNING: Final = 100
+_WAITING_LOOKED_AT: Final = 200  # jobs that are looked at: those that wait, and those that run
+_RUNNING_LOOKED_AT: Final = 100
 
 
 class FullestLane(NamedTuple):
@@ -40,7 +40,7 @@ async def read_fullest(runner: JobRunner, now: DatabaseFigures, types: Iterable[
     """The fullest of the lanes of some jobs that wait longest; None if no limit holds them back."""
     if "lane" not in now.held:
         return None
-    waiting = await runner.jobs.list(held="lane", scheduled_to=now.at, order="oldest", limit=_MOST_WAITING)
+    waiting = await runner.jobs.list(held="lane", scheduled_to=now.at, order="oldest", limit=_WAITING_LOOKED_AT)
     marks = await runner.jobs.marks(waiting)
     by_lane = defaultdict[str | None, list[JobMark]](list)
     for job in waiting:
@@ -49,7 +49,9 @@ async def read_fullest(runner: JobRunner, now: DatabaseFigures, types: Iterable[
     mark = next(iter(max(by_lane.values(), key=len, default=())), None)
     if mark is None or mark.limit is None:
         return None
-    running = await runner.jobs.list(status="processing", key=dict([mark.limit]), order="oldest", limit=_MOST_RUNNING)
+    running = await runner.jobs.list(
+        status="processing", key=dict([mark.limit]), order="oldest", limit=_RUNNING_LOOKED_AT
+    )
     oldest = min(running, key=lambda job: job.started_at or now.at, default=None)
     if oldest is None or oldest.started_at is None:
         return FullestLane(mark.text, None, None)

@@ -331,14 +331,6 @@ async def test_a_payload_that_no_longer_fits_does_not_start_its_handler(clock: F
     assert "n: Field required" in (end.reason or "")
 
 
-async def test_a_job_that_outlived_the_deaths_of_its_owners_elsewhere_ends_before_its_handler(clock: FakeClock) -> None:
-    rig = Rig(clock, quick)
-    rig.executor.start([claimed(1, "quick", attempt=4)._replace(crashes=3)])
-    end = await rig.end()
-    assert isinstance(end, Close)
-    assert (end.status, end.reason, end.refund, rig.published()) == (Status.DEAD, "crashed", True, [])
-
-
 async def test_nothing_listens_and_no_event_is_made(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bus, "is_watched", lambda _bus, _kind: False)
 

@@ -444,8 +444,9 @@ def test_no_job_dies_of_a_crash_where_its_type_is_not_known(job: Claimed) -> Non
     ],
 )  # fmt: skip
 def test_it_dies_of_them_where_its_type_is_known_when_it_is_claimed(job: Claimed, reason: str | None) -> None:
-    assert outlived(job, POLICY) == (reason is not None)
-    assert not outlived(job, Policy(outlives_crashes=True))
+    assert outlived(job, POLICY, has_restarted=False) == (reason is not None)
+    assert outlived(job, POLICY, has_restarted=True) == (reason == "crashed")
+    assert not outlived(job, Policy(outlives_crashes=True), has_restarted=False)
     if reason is not None:
         failure = Failure("AttemptLost", f"deaths of its process: {job.crashes}. Its handler was not called again", "")
         expected = Close(7, job.attempt, "me", "email", Outcome.FAILED, Status.DEAD, reason, failure, refund=True)
