@@ -14,14 +14,12 @@ from typing import Any
 from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.ends import count_restarted
-from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores import named_sql
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.apps.runner_life import MIDNIGHT, STEPS, Stage, runner_on
 from tests.helpers.apps.store_life import NOTHING, State, Step, known_migrations, state_of
 from tests.helpers.databases import sound
 from tests.helpers.stores import at
-from tests.helpers.waiting import as_time_passes
 
 _LATER = MIDNIGHT + timedelta(hours=1)
 
@@ -52,17 +50,11 @@ async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
     version = reference[min(acknowledged, len(reference) - 1)].version
     path = folder / "jobs.db"
     with known_migrations(version):
-        clock = FakeClock(to_datetime(at(1000)))
-        async with JobRunner(path, max_running=0, clock=clock, keep_completed="100d"):
-            # The rescue of the start leaves what would end by it, and is of a type that nothing has registered yet.
-            await as_time_passes(clock, 1.0, lambda: not _has_processing(path))
+        async with JobRunner(path, max_running=0, clock=FakeClock(to_datetime(at(1000))), keep_completed="100d"):
+            pass  # its start rescues
     assert sound(path)
     if found.rows:
         _check_rescue(found, state_of(path))
-
-
-def _has_processing(path: Path) -> bool:
-    return any(job["status"] == "processing" for job in _jobs(state_of(path)).values())
 
 
 def _is_partly_made(found: State) -> bool:
@@ -134,8 +126,7 @@ def _check_given_back(job: dict[str, Any], found: dict[str, Any], *, restarts: b
     if is_waiting:
         allowed.append((count_restarted(left, is_lost=crashes > 0), min(crashes, 1)))
     assert (found["attempts"], found["crashes"]) in allowed
-    is_dead = found["crashes"] == MOST_CRASHES or (not refunded and number >= job["max_attempts"])
-    assert found["status"] == ("dead" if is_dead else "cancelled" if job["cancel_requested"] else "pending")
+    assert found["status"] == ("cancelled" if job["cancel_requested"] else "pending")  # its type is not known there
 
 
 async def judge_runner(folder: Path, *, is_undisturbed: bool = True) -> None:

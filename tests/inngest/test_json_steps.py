@@ -127,6 +127,12 @@ def test_half_of_a_character_is_replaced() -> None:
     assert finish(json_steps.whole_in_steps(text)) == raw_json.whole(text) != text
 
 
+@pytest.mark.parametrize("text", ['"no end', '"a\n"', '["\\x"]'])
+def test_a_text_that_no_json_has_is_refused_with_its_place(text: str) -> None:
+    with pytest.raises(ValueError, match="a text does not end, or has what none may have, at character"):
+        finish(json_steps.check_in_steps(text))
+
+
 def test_very_many_parts_are_refused_before_they_are_read() -> None:
     for text in (f"[{'{},' * 100_000}x]", f"[{'{},' * 10}{{}}]"):
         with pytest.raises(ValueError, match="a list or an object of it has more than 10 parts"):
