@@ -16,14 +16,13 @@ from aiojobs_lite.cli.views.status import (
     standing_as_json,
     view_standing,
 )
-from aiojobs_lite.runner.figures import DatabaseFigures, ErrorFigures, TypeFigures
+from aiojobs_lite.runner.figures import MOST_ERROR_GROUPS, DatabaseFigures, ErrorFigures, TypeFigures
 from aiojobs_lite.runner.fullest import FullestLane, read_fullest
 from aiojobs_lite.runner.long_running import LongRunning, long_attempts
 from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.opening import database_or_default
 from aiojobs_lite.stores.open import open_upkeep
 
-_MOST_GROUPS: Final = 1_000  # of errors: those by which jobs died may be rare among those by which attempts failed
 LOCK_PATIENCE_S: Final = 1.0  # that `status` and `check` wait for the lock of another program
 Since = Annotated[str, typer.Option(metavar="DURATION", help="How far back, in whole hours (UTC).")]
 
@@ -99,6 +98,6 @@ class DatabaseStanding(NamedTuple):
 async def read_standing(opened: OpenedDatabase, since: str) -> DatabaseStanding:
     """How the database stands, and what ended lately."""
     now, types = await opened.figures.now(), await opened.figures.types(since=since)
-    errors = await opened.figures.errors(since=since, limit=_MOST_GROUPS) if any(one.dead for one in types) else ()
+    errors = await opened.figures.errors(since=since, limit=MOST_ERROR_GROUPS) if any(one.dead for one in types) else ()
     died = sorted([one for one in errors if one.dead], key=lambda one: (-one.dead, one.type, one.error_type))
     return DatabaseStanding(now, types, tuple(died), tuple(await long_attempts(opened, now)))

@@ -1,12 +1,12 @@
 """`runner.jobs.explain`: why a job does not run, in one sentence.
 
-`look_at` reads what is known of a job, `sentence` puts it into words and does nothing else.
+`look_at` reads what is known of a job, `sentence` puts it into words and does nothing else; `explain_with_usual` is both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -26,8 +26,10 @@ from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.steps import Awaited, ListAwaited
 from aiojobs_lite.model.unique import UniqueScope
+from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.awaited import what_ends
-from aiojobs_lite.runner.troubles import why_still, why_stuck
+from aiojobs_lite.runner.figures import JobFigures
+from aiojobs_lite.runner.troubles import why_long, why_still, why_stuck
 from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
@@ -163,6 +165,18 @@ async def _read(engine: Engine, job_id: int) -> Job:
     if job is None:
         raise JobNotFound(job_id)
     return job
+
+
+async def explain_with_usual(access: EngineAccess, job_id: int) -> str:
+    """Why a job does not run, in one sentence; of one that runs also whether that takes far longer than usual.
+
+    Raises:
+        JobNotFound: If no job has this id.
+    """
+    found = await look_at(access.engine, job_id)
+    if found.job.status is Status.PROCESSING and not found.is_owner_dead:
+        found = replace(found, why_long=await why_long(JobFigures(access), found.job, found.now))
+    return sentence(found)
 
 
 def sentence(found: Situation) -> str:

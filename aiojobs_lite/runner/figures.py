@@ -37,7 +37,9 @@ from aiojobs_lite.runner.types import type_name
 
 F = TypeVar("F", EndFigures, DurationFigures)
 _MOST_JOBS_COUNTED: Final = 10_000
-_MOST_ERRORS: Final = 1000  # of one answer
+MOST_ERROR_GROUPS: Final = 1000
+"""Groups of one answer. Those by which jobs died may be rare among those by which attempts failed."""
+
 _NOTHING: Final = FigureSum((), ())
 _COUNTED: Final = (Status.PENDING, Status.PROCESSING, Status.COMPLETED, Status.DEAD, Status.CANCELLED)
 
@@ -271,7 +273,7 @@ class JobFigures:
         Raises:
             InvalidOption: If one of them cannot work.
         """
-        check_whole("limit", limit, _MOST_ERRORS)
+        check_whole("limit", limit, MOST_ERROR_GROUPS)
         first, end = self._hours(since, until)
         name = None if type is None else type_name(type)
         engine = await self._flushed()

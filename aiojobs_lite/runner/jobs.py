@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Unpack
 
@@ -21,8 +20,7 @@ from aiojobs_lite.model.overview import BoundedCount
 from aiojobs_lite.model.progress import GetLog, JobLog
 from aiojobs_lite.model.queries import GetChangeMark, GetJob
 from aiojobs_lite.runner.bulk import MOST_MOVED, ManyJobs
-from aiojobs_lite.runner.explain import look_at, sentence
-from aiojobs_lite.runner.figures import JobFigures
+from aiojobs_lite.runner.explain import explain_with_usual
 from aiojobs_lite.runner.filters import (
     LARGEST_PAGE,
     JobFilters,
@@ -38,7 +36,7 @@ from aiojobs_lite.runner.filters import (
 from aiojobs_lite.runner.moments import moments_query
 from aiojobs_lite.runner.orders import cancel_one, delete_one, redrive_one, reschedule_one
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
-from aiojobs_lite.runner.troubles import JobMark, look_at_marks, why_long
+from aiojobs_lite.runner.troubles import JobMark, look_at_marks
 from aiojobs_lite.runner.types import known_name
 from aiojobs_lite.runner.walks import JobPage, behind, count_jobs, read_page
 
@@ -238,14 +236,12 @@ class StoredJobs(ManyJobs):
         Raises:
             JobNotFound: If no job has this id.
         """
-        found = await look_at(self._access.engine, check_id(job_id))
-        if found.job.status is Status.PROCESSING and not found.is_owner_dead:
-            found = replace(found, why_long=await why_long(JobFigures(self._access), found.job, found.now))
-        return sentence(found)
+        return await explain_with_usual(self._access, check_id(job_id))
 
     async def marks(self, jobs: Collection[Job]) -> Mapping[int, JobMark]:
-        """What is to be said of the jobs of a list beyond their rows, by id: that a handler is stuck, and where; or
-        which limit by key a job is behind that is due. Few of them have something; at most 50 lanes are looked at.
+        """What is to be said of the jobs of a list beyond their rows, by id: that a handler is stuck, and where; that
+        the runner of a job is dead; or which limit by key a job is behind that is due. Few of them have something; at
+        most 50 lanes are looked at.
 
         Raises:
             InvalidOption: If they are no jobs.

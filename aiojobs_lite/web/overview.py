@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.runner.figures import HourFigures
+from aiojobs_lite.runner.figures import MOST_ERROR_GROUPS, HourFigures
 from aiojobs_lite.runner.fullest import read_fullest
 from aiojobs_lite.runner.long_running import long_attempts
 from aiojobs_lite.web import shown
@@ -20,7 +20,6 @@ from aiojobs_lite.web.site import Site, View
 
 _SCHEDULES: Final = 1000  # that are looked at for pauses
 _RUNNERS: Final = 50
-_ERRORS: Final = 1000  # groups: those by which jobs died may be rare among those by which attempts failed
 _FIGURES: Final = (
     ("waiting", Status.PENDING), ("running", Status.PROCESSING), ("dead", Status.DEAD),
     ("cancelled", Status.CANCELLED), ("completed", Status.COMPLETED),
@@ -34,7 +33,7 @@ async def show_overview(site: Site, asked: Asked) -> Response:
     total = [(name, status.value, standing.total(status)) for name, status in _FIGURES]
     dead = await runner.jobs.list(status="dead", limit=MOST_DEAD_LOOKED_AT)
     schedules = await runner.schedules.list(limit=_SCHEDULES)
-    errors = await runner.figures.errors(since="1h", limit=_ERRORS) if dead else ()
+    errors = await runner.figures.errors(since="1h", limit=MOST_ERROR_GROUPS) if dead else ()
     lately = await runner.figures.types(since="1h") if "lane" in standing.held else ()
     problems = problems_of(
         runner.stats(), standing, await runner.limits.list(), schedules, await read_fullest(runner, standing, lately),

@@ -38,14 +38,24 @@ def _texts(objects: list[dict[str, raw_json.JsonPart]]) -> list[dict[str, str]]:
     return [{name: part.text for name, part in one.items()} for one in objects]
 
 
-def same(text: str) -> None:
-    """Asserts that a text is read step by step as it is otherwise."""
-    assert outcome(lambda: finish(json_steps.check_in_steps(text))) == outcome(lambda: raw_json.check(text))
-    objects = outcome(lambda: [raw_json.members(one) for one in raw_json.items(text)])
-    found = outcome(lambda: _texts(finish(json_steps.objects_in_steps(text, 10**6, ()))))
-    assert found == objects
-    assert outcome(lambda: finish(json_steps.members_in_steps(text))) == outcome(lambda: raw_json.members(text))
-    assert finish(json_steps.whole_in_steps(text)) == raw_json.whole(text)
+def in_steps(text: str) -> list[Any]:
+    """What is read of a text step by step: its check, its objects, its members, all of it."""
+    return [
+        outcome(lambda: finish(json_steps.check_in_steps(text))),
+        outcome(lambda: _texts(finish(json_steps.objects_in_steps(text, 10**6, ())))),
+        outcome(lambda: finish(json_steps.members_in_steps(text))),
+        finish(json_steps.whole_in_steps(text)),
+    ]
+
+
+def at_once(text: str) -> list[Any]:
+    """The same as it is read otherwise."""
+    return [
+        outcome(lambda: raw_json.check(text)),
+        outcome(lambda: [raw_json.members(one) for one in raw_json.items(text)]),
+        outcome(lambda: raw_json.members(text)),
+        raw_json.whole(text),
+    ]
 
 
 @given(pieces=PIECES)
@@ -56,23 +66,24 @@ def same(text: str) -> None:
 @example(pieces=["[", "1", ".", ",", "2", "]"])
 @example(pieces=["[", "{", '"a"', ",", "}", ",", "2", "]"])
 def test_what_is_refused_and_what_is_read_are_the_same(pieces: list[str]) -> None:
-    same("".join(pieces))
-    same(f"[{','.join(pieces)}]")
+    for text in ("".join(pieces), f"[{','.join(pieces)}]"):
+        assert in_steps(text) == at_once(text)
 
 
 @given(value=VALUES, other=VALUES, indent=st.none() | st.integers(0, 2), is_ascii=st.booleans())
 def test_each_value_is_read(value: Any, other: Any, indent: int | None, is_ascii: bool) -> None:
     text = json.dumps([value, {"a": other}, [other] * 3], indent=indent, ensure_ascii=is_ascii)
     assert finish(json_steps.check_in_steps(f" {text}\n")) == text
-    same(text)
-    same(f'{{"a":{text},"b":[[[[{text}]]]]}}')
+    for one in (text, f'{{"a":{text},"b":[[[[{text}]]]]}}'):
+        assert in_steps(one) == at_once(one)
 
 
 @given(value=VALUES, at=st.integers(0, 10**6), piece=st.sampled_from(['"', "\\", "{", "]", ",", "\x00", "é", ""]))
 def test_a_text_that_is_broken_somewhere_is_refused_by_both(value: Any, at: int, piece: str) -> None:
     text = json.dumps({"a": value, "b": [value]})
     at %= len(text)
-    same(text[:at] + piece + text[at + 1 :])
+    broken = text[:at] + piece + text[at + 1 :]
+    assert in_steps(broken) == at_once(broken)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +98,7 @@ def test_a_text_that_is_broken_somewhere_is_refused_by_both(value: Any, at: int,
     ],
 )  # fmt: skip
 def test_what_is_odd_is_read_as_by_others(text: str) -> None:
-    same(text)
+    assert in_steps(text) == at_once(text)
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '[1,2,{"b":[],"a":'])
@@ -96,30 +107,34 @@ def test_nesting_has_the_same_bound(opening: str) -> None:
     closing = "".join([{"[": "]", "{": "}"}[one] for one in reversed(opening.replace("[]", "")) if one in "[{"])
     for more in ("1", "[]", "[[]]", "[[[1]]]"):
         for times in range((raw_json.DEEPEST_JSON - 6) // depth, raw_json.DEEPEST_JSON // depth + 2):
-            same(opening * times + more + closing * times)
+            text = opening * times + more + closing * times
+            assert in_steps(text) == at_once(text)
 
 
 def test_very_many_lists_are_refused_and_brackets_in_text_are_none() -> None:
     with pytest.raises(ValueError, match="it has more than 250,000 lists and objects"):
         finish(json_steps.check_in_steps(f"[{'[],' * 250_000}[]]"))
-    same(f'[{"[]," * 10}"{"[" * 250_000}",[{{"a":[]}}],1]')
-    same(f"[{'[],' * 248_000}[]]")
+    for text in (f'[{"[]," * 10}"{"[" * 250_000}",[{{"a":[]}}],1]', f"[{'[],' * 248_000}[]]"):
+        assert in_steps(text) == at_once(text)
 
 
-def same_count(text: str) -> None:
-    """Asserts that as many lists and objects of a text are read as otherwise."""
-    assert outcome(lambda: finish(json_steps.check_in_steps(text))) == outcome(lambda: raw_json.check(text))
-    objects = f'[{{"a":{text}}},{{"a":1}}]'
-    found = outcome(lambda: finish(json_steps.objects_in_steps(objects, 9, {"a"})))
-    assert (found and [one["a"].value for one in found]) == outcome(lambda: [raw_json.load_value(text), 1])
+def counted_in_steps(text: str) -> list[Any]:
+    """What is read of a text, and of it in an object, while its lists and objects are counted."""
+    found = outcome(lambda: finish(json_steps.objects_in_steps(f'[{{"a":{text}}},{{"a":1}}]', 9, {"a"})))
+    return [outcome(lambda: finish(json_steps.check_in_steps(text))), found and [one["a"].value for one in found]]
+
+
+def counted_at_once(text: str) -> list[Any]:
+    """The same as it is read otherwise."""
+    return [outcome(lambda: raw_json.check(text)), outcome(lambda: [raw_json.load_value(text), 1])]
 
 
 @pytest.mark.parametrize("more", ['"["', '"\\\\[{"', '"' + "[" * 1_000 + '"', '{"a":[[[["{"]]]]}', "[]", '{"[":{}}'])
 def test_lists_and_objects_are_counted_where_there_may_be_too_many(monkeypatch: pytest.MonkeyPatch, more: str) -> None:
     monkeypatch.setattr(raw_json, "MOST_JSON_PARTS", 400)
     for each in range(30, 75):
-        same_count(f"[{','.join([f'[{more},{{}},1]'] * each * 2)}]")
-        same_count(f"[{','.join([more] * each * 6)}]")
+        for text in (f"[{','.join([f'[{more},{{}},1]'] * each * 2)}]", f"[{','.join([more] * each * 6)}]"):
+            assert counted_in_steps(text) == counted_at_once(text)
 
 
 def test_half_of_a_character_is_replaced() -> None:
