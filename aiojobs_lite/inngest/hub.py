@@ -159,10 +159,17 @@ class Hub:
             return
 
     async def _report_unclaimed(self) -> None:
-        """Reports jobs of types that no live runner has, once what is registered is known."""
+        """Reports jobs of types that no live runner has, once what is registered is known. If that cannot be read, since
+        the runner closes or its database is locked, the apps are looked after all the same.
+        """
         waiting = self.runner.stats().unclaimed
         if waiting:
-            runners = [one for one in await self.runner.runners() if one.is_alive and one.max_running]
+            try:
+                listed = await self.runner.runners()
+            except AiojobsError as error:
+                _log.info("jobs that no app has registered could not be looked for: %s", error)
+                return
+            runners = [one for one in listed if one.is_alive and one.max_running]
             known = {name for one in runners for name in one.types}
             left = [f"{name} ({count})" for name, count in waiting.items() if name not in known]
             if left:

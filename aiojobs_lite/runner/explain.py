@@ -1,6 +1,7 @@
 """`runner.jobs.explain`: why a job does not run, in one sentence.
 
-`look_at` reads what is known of a job, `sentence` puts it into words and does nothing else; `explain_with_usual` is both.
+`look_at` reads what is known of a job, `sentence` puts it into words and does nothing else; `explain_with_usual` does
+both.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from copy import copy
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,6 +13,8 @@ import pytest
 from aiojobs_lite import JobRunner
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.settings import inngest_settings
+from tests.helpers.fault_store import IOERR
+from tests.helpers.waiting import until
 
 
 class SlowApps:
@@ -49,3 +53,33 @@ async def test_its_end_waits_for_its_task_and_is_cancelled_if_it_is_to_be(is_can
     else:
         apps.released.set()
         assert await life == "ended"
+
+
+class KnownApps:
+    """Apps that are read again and again."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    async def load(self) -> None:
+        self.reads += 1
+
+
+class Unreadable:
+    """A runner with a job of no app, whose database cannot be read."""
+
+    types = SimpleNamespace(expect_more=lambda **_: None)
+
+    def stats(self) -> Any:
+        return SimpleNamespace(unclaimed={"shop-pay": 1})
+
+    async def runners(self) -> Any:
+        raise copy(IOERR)
+
+
+async def test_apps_are_looked_after_although_the_database_could_not_be_read_for_a_report() -> None:
+    hub, apps = Hub(JobRunner(":memory:"), inngest_settings({"mode": "dev", "look_every": 0.1})), KnownApps()
+    hub.apps, hub.runner = cast("Any", apps), cast("Any", Unreadable())
+    async with hub.opened():
+        await until(lambda: apps.reads > 2)
+    assert apps.reads > 2

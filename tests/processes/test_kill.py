@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -95,7 +96,8 @@ async def test_it_is_dead_although_a_runner_rescued_it_that_does_not_know_its_ty
             assert (await strange.jobs.get(job_id)).status is Status.PENDING
         async with worker(database) as child:
             await child.line("ready")
-            await strange.jobs.wait(job_id)
+            async with asyncio.timeout(PATIENCE):
+                await strange.jobs.wait(job_id)
             assert not child.said("started")
         job = await strange.jobs.get(job_id)
         assert (job.status, job.attempts, job.crashes) == (Status.DEAD, deaths, deaths)
