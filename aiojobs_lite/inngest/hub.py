@@ -159,8 +159,8 @@ class Hub:
             return
 
     async def _report_unclaimed(self) -> None:
-        """Reports jobs of types that no live runner has, once what is registered is known. If that cannot be read, since
-        the runner closes or its database is locked, the apps are looked after all the same.
+        """Reports jobs of types that no live runner has, once what is registered is known. If that cannot be read,
+        since the runner closes or its database is locked, the apps are looked after all the same.
         """
         waiting = self.runner.stats().unclaimed
         if waiting:
