@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -24,13 +24,15 @@ class Slices:
         taken: Seconds of the processor that the work took so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """The work is measured by a clock, in seconds."""
+        self._monotonic = monotonic
         self.taken = 0.0
         self._begin()
 
     async def rest(self) -> None:
         """Returns at once, but after each slice: then when others have gone on."""
-        took = time.monotonic() - self._begun
+        took = self._monotonic() - self._begun
         if took >= SLICE_S:
             self._count()
             try:
@@ -52,7 +54,7 @@ class Slices:
             self._begin()
 
     def _begin(self) -> None:
-        self._begun, self._used = time.monotonic(), time.thread_time()
+        self._begun, self._used = self._monotonic(), time.thread_time()
 
     def _count(self) -> None:
         self.taken += time.thread_time() - self._used
