@@ -313,7 +313,7 @@ async def test_a_job_that_ends_its_process_in_whatever_way_is_dead_at_the_third_
                 assert await child.line("started") == ["started", str(handle.id), str(attempt)]
                 codes.append(await child.ended())
         async with program("-m", "tests.helpers.apps.dying", database) as child:
-            with pytest.raises(JobDead):  # at once, or where a process that does not know the type gave it back, when claimed
+            with pytest.raises(JobDead):  # when claimed, if a process gave it back that does not know its type
                 await handle.result(PATIENCE)
             assert not child.said("started")
         found = await handle.job()
