@@ -337,8 +337,10 @@ def _are_due(rows: Rows, counts: Counts, now: int) -> bool:
 
 
 def _known(units: Sequence[Unit], answers: Sequence[Any]) -> list[Any]:
-    """The answers, as far as they do not depend on the rows that a store has besides: those for days, say."""
+    """The answers, as far as they do not depend on the rows that a store has besides: those for days, say. None is that
+    of a write whose unit had no effect.
+    """
     return [
-        0 <= answer <= write.limit if isinstance(write, PruneFigures) else answer
+        0 <= answer <= write.limit if isinstance(write, PruneFigures) and answer is not None else answer
         for write, answer in zip(chain.from_iterable(units), answers, strict=True)
     ]
