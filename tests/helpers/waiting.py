@@ -17,7 +17,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.pauses import pause
 
 E = TypeVar("E", bound=Fact)
-PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested
+PATIENCE = 60.0  # seconds; a guard against hanging, never part of what is tested
 
 
 class MovedClock(SystemClock):
