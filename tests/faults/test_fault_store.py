@@ -41,7 +41,7 @@ class Days:
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""
-        step = depth(8, 1)  # each eighth call in the first ring, each one in the second: half a minute of a processor
+        step = depth(8, 3)  # each eighth call in the first ring, each third in the second; where it begins is drawn
         first = random.randint(1, min(step, most))
         for number in range(first, most + 1, step):
             fault = Fault(kind, method, number)

@@ -6,19 +6,23 @@
   found, so that the story of a model is one of a few writes. The first shows it as it was found, which takes no time:
   `--hypothesis-profile=smaller` has it look for the same failure, made smaller.
 - `first_of(count, values)`: all values are tested; only `count` of them, evenly spread, in the first ring.
+- `some_of(count, values)`: each run of the second ring draws so many of them; with AIOJOBS_LITE_TESTS_ALL=1, all.
 """
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.internal.conjecture import engine, providers
 
 T = TypeVar("T")
+ALL: Final = "AIOJOBS_LITE_TESTS_ALL"  # a variable of the environment: nothing is drawn, all is tried
 EXAMPLES = 20  # of each test by hypothesis that does not say how many, in the first ring
 SMALLER_S = 60  # that hypothesis looks for a smaller failure, where it would for five minutes, as it then says
 AS_FOUND = (Phase.explicit, Phase.generate)
@@ -75,6 +79,12 @@ def first_of(count: int, values: Iterable[T]) -> list[Any]:
     listed = list(values)
     chosen = {round(number * len(listed) / count) for number in range(count)}
     return [value if at in chosen else _slow(value) for at, value in enumerate(listed)]
+
+
+def some_of(count: int, values: Iterable[T]) -> list[T]:
+    """So many of the values, drawn in each test anew from what the seed of the run gives; all if there are no more."""
+    listed = list(values)
+    return listed if ALL in os.environ or count >= len(listed) else random.sample(listed, count)
 
 
 def _slow(value: Any) -> Any:

@@ -120,7 +120,7 @@ def test_a_value_may_be_as_deep_as_an_expression() -> None:
         expression("event == async").bind(event=value)
 
 
-@settings(max_examples=depth(50, 1_000))
+@settings(max_examples=depth(50, 300))
 @given(trees(), events(), events())
 def test_a_bound_expression_yields_the_same_with_fewer_variables(node: Node, event: Any, other: Any) -> None:
     whole = compile_expression(text_of_node(node, 10**6, 64), now=lambda: NOW, longest=10**6)

@@ -88,7 +88,7 @@ def test_equal_values_have_equal_keys_and_no_others(one: Any, other: Any) -> Non
         assert (index_key(one) == index_key(other)) is is_equal
 
 
-@settings(max_examples=depth(50, 1_000))
+@settings(max_examples=depth(50, 300))
 @given(filters(), events(), events(), st.booleans())
 def test_equalities_and_the_rest_hold_if_and_only_if_the_filter_matches(
     node: Node, event: Any, other: Any, binds: bool

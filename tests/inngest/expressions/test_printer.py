@@ -16,7 +16,7 @@ from tests.helpers.rings import depth
 A = Root("a")
 
 
-@settings(max_examples=depth(50, 1_000))
+@settings(max_examples=depth(50, 300))
 @given(trees())
 def test_a_printed_tree_is_read_as_the_same(node: Node) -> None:
     text = text_of_node(node, 10**6, 64)
