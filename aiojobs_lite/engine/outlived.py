@@ -20,7 +20,7 @@ def call_unless_outlived(store: Store, run: Running, call: Callable[[Running], C
     """Calls the handler of a job of which owners died, unless it is at its end by that.
 
     Args:
-        store: Knows the operations of the job: when one ends, its attempts begin anew, and their number says nothing.
+        store: Knows the operations of the job: when one ends, its attempts begin anew.
         run: The attempt.
         call: Calls its handler.
     """

@@ -180,6 +180,11 @@ def count_restarted(attempts: int, *, is_lost: bool) -> int:
     return 2 if is_lost and attempts == 2 else min(attempts, 1)  # the number that follows 1
 
 
+def least_number(attempt: int) -> int:
+    """Which attempt it is at least since an operation of its job has ended: `count_restarted` may have left out 2."""
+    return attempt - 1 if attempt > 2 else attempt
+
+
 End = Complete | Again | Close
 """How an attempt leaves `processing`."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after
-from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
+from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete, least_number
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.verdict import Verdict, Wish, judge
@@ -122,9 +122,11 @@ def outlived(job: Claimed, policy: Policy, *, has_restarted: bool) -> bool:
     Args:
         job: The job.
         policy: That of its type.
-        has_restarted: Whether an operation of it has ended: then its attempts began anew, and may have any number.
+        has_restarted: Whether an operation of it has ended: then its attempts began anew, and one may have the number
+            of the next.
     """
-    are_used_up = job.crashes > 0 and job.attempt > job.max_attempts and not has_restarted
+    number = least_number(job.attempt) if has_restarted else job.attempt
+    are_used_up = job.crashes > 0 and number > job.max_attempts
     return (job.crashes >= MOST_CRASHES or are_used_up) and not policy.outlives_crashes
 
 

@@ -64,13 +64,13 @@ async def test_a_job_whose_attempts_are_used_up_or_that_crashed_too_often_is_not
     assert store.asked == [ListSteps(7)]
 
 
-async def test_the_number_of_an_attempt_says_nothing_once_an_operation_has_ended() -> None:
-    found = called(Asked(WAITING, ENDED), attempt=6, crashes=2)
+@pytest.mark.parametrize(("attempt", "crashes", "is_called"), [(6, 2, True), (7, 2, False), (2, 3, False)])
+async def test_once_an_operation_has_ended_an_attempt_may_have_the_number_of_the_next(
+    attempt: int, crashes: int, is_called: bool
+) -> None:
+    found = called(Asked(WAITING, ENDED), attempt=attempt, crashes=crashes)
     assert not isinstance(found, Ending)
-    assert await found == "done"
-    found = called(Asked(ENDED), attempt=2, crashes=3)
-    assert not isinstance(found, Ending)
-    assert await found == Ending(lost=True, is_outlived=True)
+    assert await found == ("done" if is_called else Ending(lost=True, is_outlived=True))
 
 
 async def test_it_is_given_back_if_its_operations_cannot_be_read() -> None:

@@ -445,12 +445,26 @@ def test_no_job_dies_of_a_crash_where_its_type_is_not_known(job: Claimed) -> Non
 )  # fmt: skip
 def test_it_dies_of_them_where_its_type_is_known_when_it_is_claimed(job: Claimed, reason: str | None) -> None:
     assert outlived(job, POLICY, has_restarted=False) == (reason is not None)
-    assert outlived(job, POLICY, has_restarted=True) == (reason == "crashed")
     assert not outlived(job, Policy(outlives_crashes=True), has_restarted=False)
     if reason is not None:
         failure = Failure("AttemptLost", f"deaths of its process: {job.crashes}. Its handler was not called again", "")
         expected = Close(7, job.attempt, "me", "email", Outcome.FAILED, Status.DEAD, reason, failure, refund=True)
         assert settle(job, Ending(lost=True, is_outlived=True), POLICY, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("job", "is_at_its_end"),
+    [
+        (claimed(1, 1), False), (claimed(2, 1), False), (claimed(2, 1, crashes=1), True),
+        (claimed(3, 1, crashes=1), True), (claimed(3, 2, crashes=1), False), (claimed(4, 2, crashes=1), True),
+        (claimed(6, crashes=2), False), (claimed(7, crashes=2), True), (claimed(2, crashes=3), True),
+    ],
+)  # fmt: skip
+def test_once_an_operation_has_ended_an_attempt_may_have_the_number_of_the_next(
+    job: Claimed, is_at_its_end: bool
+) -> None:
+    assert outlived(job, POLICY, has_restarted=True) == is_at_its_end
+    assert not outlived(job, Policy(outlives_crashes=True), has_restarted=True)
 
 
 def test_settle_draws_its_jitter_unless_it_is_given_one() -> None:

@@ -14,7 +14,14 @@ import pytest
 from aiojobs_lite import JobRunner, JobType, Outcome, Status
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.telemetry.facts import AttemptStarted, OwnerRescued
-from tests.helpers.apps.worker import JOBS, held, kills_its_process, kills_its_process_once, quick
+from tests.helpers.apps.worker import (
+    JOBS,
+    held,
+    kills_its_process,
+    kills_its_process_behind_a_step,
+    kills_its_process_once,
+    quick,
+)
 from tests.helpers.machine import promised
 from tests.helpers.programs import looking, rescue, worker
 from tests.helpers.rings import slow
@@ -80,7 +87,7 @@ async def test_a_job_that_kills_its_process_three_times_is_dead(database: Path) 
 
 
 @slow
-@pytest.mark.parametrize("job_type", [kills_its_process, kills_its_process_once])
+@pytest.mark.parametrize("job_type", [kills_its_process, kills_its_process_once, kills_its_process_behind_a_step])
 async def test_it_is_dead_although_a_runner_rescued_it_that_does_not_know_its_type(
     database: Path, job_type: JobType[[], None]
 ) -> None:

@@ -125,6 +125,13 @@ async def kills_its_process_once(ctx: JobContext = injected) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@job(max_attempts=1)
+async def kills_its_process_behind_a_step(ctx: JobContext = injected) -> None:
+    say("started", ctx.id, ctx.attempt)
+    await ctx.step("pid", os.getpid)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @job
 async def brief() -> None:
     say("brief", os.getpid())
@@ -138,7 +145,7 @@ async def note_batch(batch_id: int) -> None:
 
 JOBS = (
     quick, brief, note_batch, held, endless, slow_to_stop, blocking, swallowing, threaded, deaf, two_seconds, alone,
-    kills_its_process, kills_its_process_once, reporting, answered,
+    kills_its_process, kills_its_process_once, kills_its_process_behind_a_step, reporting, answered,
 )  # fmt: skip
 
 
