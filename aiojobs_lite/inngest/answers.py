@@ -181,7 +181,8 @@ def failure_of_error(error: str) -> Failure:
     """The record of an error that is a JSON object of `name`, `message`, `stack` and `cause`."""
     found = json.loads(error)
     stack = found.get("stack")
-    return failure_of(_text(found.get("name")) or _ERROR, _text(found.get("message")), stack and _text(stack))
+    shown = None if stack is None else _text(stack)
+    return failure_of(_text(found.get("name")) or _ERROR, _text(found.get("message")), shown)
 
 
 def _unwrap(body: str, headers: dict[str, str]) -> Steps[tuple[int, str]]:

@@ -15,6 +15,7 @@ from aiojobs_lite.inngest.answers import (
     Returned,
     SdkOperation,
     failure_of,
+    failure_of_error,
     operations_in,
     read_answer,
 )
@@ -210,6 +211,16 @@ def test_an_error_of_another_shape_is_read_as_well(body: str, name: str, message
     found = failed(read(500, body))
     assert found.failure[:2] == (name, message)
     assert json.loads(found.failure.details or "")["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("stack", "shown"),
+    [("[]", "[]"), ("{}", "{}"), ("0", "0"), ("false", "false"), ('["at a"]', '["at a"]'), ('""', ""), ("null", None)],
+)
+def test_a_stack_that_is_no_text_is_shown_as_json(stack: str, shown: str | None) -> None:
+    error = f'{{"name":"E","message":"m","stack":{stack}}}'
+    found = failed(read(500, error)).failure
+    assert found[:3] == ("E", "m", shown) == failure_of_error(error)[:3]
 
 
 def test_a_redirect_is_not_followed_and_named() -> None:
