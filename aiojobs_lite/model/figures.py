@@ -244,7 +244,7 @@ class Gathered:
         status = None if isinstance(end, Again) else end.status
         key = end.type, end.outcome, error_of(end)
         micros = 0
-        if duration is not None and end.outcome in MEASURED:
+        if duration is not None and end.outcome in MEASURED and not end.refund:  # of what does not count no handler ran
             micros = round(duration * MICROSECONDS)
             self._buckets[end.type, end.outcome, bucket_of(duration)] += 1
         one = EndFigures(*key, 1, int(status == "dead"), int(status == "cancelled"), micros, now, now)

@@ -52,6 +52,7 @@ def of_one(end: End, duration: float | None = 0.5) -> tuple[EndFigures, tuple[Du
         (again(Outcome.SNOOZED), NO_ERROR, 0, 0, False),
         (again(Outcome.SUSPENDED, held=Held.EVENT), NO_ERROR, 0, 0, False),
         (closed(Outcome.FAILED, Status.DEAD, FAILURE), "ValueError", 1, 0, True),
+        (closed(Outcome.FAILED, Status.DEAD, FAILURE)._replace(refund=True), "ValueError", 1, 0, False),
         (closed(Outcome.LOST, Status.DEAD), "lost", 1, 0, False),
         (closed(Outcome.INTERRUPTED, Status.DEAD), "interrupted", 1, 0, False),
         (closed(Outcome.CANCELLED, Status.CANCELLED, FAILURE), NO_ERROR, 0, 1, False),
