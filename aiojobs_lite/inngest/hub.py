@@ -28,6 +28,7 @@ _PATIENCE_S: Final = 3.0
 _REGISTER_TIMEOUT_S: Final = 10.0
 _SHOWN_CHARS: Final = 200
 _TIMES: Final = 9.0
+_LONGEST_WORK_S: Final = 1.0  # what takes longer has waited: for a database that was locked, say
 _NOTHING_CAME: Final = (
     "it answered {}, and no registration came: its SDK calls /fn/register at the root of INNGEST_DEV or"
     " INNGEST_BASE_URL, whatever path that has"
@@ -100,14 +101,13 @@ class Hub:
 
     async def in_no_hurry(self, work: Callable[[], Awaitable[A]]) -> A:
         """Does what is large and in no hurry, one after another, and then lets calls of apps go on: for nine times as
-        long as it took, and less if none of them comes to its answer meanwhile.
+        long as it took, and less if none of them comes to its answer meanwhile, or if it waited for the database.
         """
         async with self._crowd:
             begun = time.monotonic()
-            try:
-                return await work()
-            finally:
-                await self._give_way(time.monotonic() - begun)
+            done = await work()  # what is cancelled ends at once
+            await self._give_way(min(time.monotonic() - begun, _LONGEST_WORK_S))
+            return done
 
     async def _give_way(self, took: float) -> None:
         until, before = time.monotonic() + _TIMES * took, -1

@@ -11,10 +11,11 @@ from typing import Any, cast
 import pytest
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.inngest import hub as module
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.settings import inngest_settings
 from tests.helpers.fault_store import IOERR
-from tests.helpers.waiting import until
+from tests.helpers.waiting import PATIENCE, until
 
 
 class SlowApps:
@@ -83,3 +84,53 @@ async def test_apps_are_looked_after_although_the_database_could_not_be_read_for
     async with hub.opened():
         await until(lambda: apps.reads > 2)
     assert apps.reads > 2
+
+
+class BusyHub(Hub):
+    """A hub of which each rest takes the time of a clock of its own, while one call after another comes to its answer.
+
+    Attributes:
+        time: Seconds.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(JobRunner(":memory:"), inngest_settings({"mode": "dev"}))
+        self.time = 0.0
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.time))
+        monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=self._sleep))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.time += seconds
+        self._answers += 1
+
+    async def takes(self, seconds: float) -> float:
+        """Work that takes so long; returns when it ended."""
+        self.time += seconds
+        return self.time
+
+
+@pytest.mark.parametrize(("took", "rested"), [(0.25, 2.25), (1.0, 9.0), (60.0, 9.0)])
+async def test_what_waited_for_the_database_does_not_keep_back_the_next_ones(
+    monkeypatch: pytest.MonkeyPatch, took: float, rested: float
+) -> None:
+    hub = BusyHub(monkeypatch)
+    ended = await hub.in_no_hurry(lambda: hub.takes(took))
+    assert hub.time - ended == pytest.approx(rested)
+
+
+async def test_work_that_is_cancelled_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, begun = BusyHub(monkeypatch), asyncio.Event()
+
+    async def endless() -> None:
+        await hub.takes(60)
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(hub.in_no_hurry(endless))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert hub.time == 60
+    async with asyncio.timeout(PATIENCE):
+        await hub.in_no_hurry(lambda: hub.takes(0))
