@@ -53,7 +53,7 @@ def whole(text: str) -> str:
 
 def may_have_halves(text: str) -> bool:
     """Whether there may be such a half in a text; mostly there is then."""
-    return "\\u" in text and "\\ud" in text.lower()
+    return "\\ud" in text or "\\uD" in text  # not by `lower`: it takes long of a large text that is not of ASCII
 
 
 class JsonPart(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -132,6 +133,16 @@ def test_what_is_checked_has_no_blanks_around_it() -> None:
 )  # fmt: skip
 def test_half_of_a_character_is_replaced_and_nothing_else_is(text: str, expected: str) -> None:
     assert raw_json.whole(text) == expected
+
+
+def test_a_large_text_is_not_copied_to_look_for_them() -> None:
+    text = "Σ" * 1_000_000 + "\\u0041"
+    tracemalloc.start()
+    try:
+        assert raw_json.whole(text) is text
+        assert tracemalloc.get_traced_memory()[1] < len(text)
+    finally:
+        tracemalloc.stop()
 
 
 @given(value=VALUES)
