@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.overview import BoundedCount
+from aiojobs_lite.runner.filters import JobSelection
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.web import shown
@@ -34,7 +35,7 @@ class BulkAction(NamedTuple):
         name: Its name in forms.
         label: What stands on its button.
         statuses: Of which jobs it makes sense.
-        move: Does it; returns how many jobs it has moved.
+        move: Does it to the jobs that are meant, at most so many; returns how many it has moved.
         says: What was done, after the number of jobs.
         is_final: Whether it cannot be undone.
     """
@@ -42,21 +43,21 @@ class BulkAction(NamedTuple):
     name: str
     label: str
     statuses: frozenset[str]
-    move: Callable[[JobRunner, list[int] | None, Mapping[str, Any]], Awaitable[int]]
+    move: Callable[[JobRunner, JobSelection | list[int], int | None], Awaitable[int]]
     says: str
     is_final: bool = False
 
 
-async def _redrive(runner: JobRunner, ids: list[int] | None, wanted: Mapping[str, Any]) -> int:
-    return await runner.jobs.redrive_many(ids, **wanted)
+async def _redrive(runner: JobRunner, meant: JobSelection | list[int], limit: int | None) -> int:
+    return await runner.jobs.redrive_many(meant, limit=limit)
 
 
-async def _cancel(runner: JobRunner, ids: list[int] | None, wanted: Mapping[str, Any]) -> int:
-    return await runner.jobs.cancel_many(ids, **wanted)
+async def _cancel(runner: JobRunner, meant: JobSelection | list[int], limit: int | None) -> int:
+    return await runner.jobs.cancel_many(meant, limit=limit)
 
 
-async def _delete(runner: JobRunner, ids: list[int] | None, wanted: Mapping[str, Any]) -> int:
-    return await runner.jobs.delete_many(ids, **wanted)
+async def _delete(runner: JobRunner, meant: JobSelection | list[int], limit: int | None) -> int:
+    return await runner.jobs.delete_many(meant, limit=limit)
 
 
 BULK_ACTIONS: Final = (
@@ -112,8 +113,8 @@ async def _ask_first(
 
 async def _move(site: Site, asked: Asked, action: BulkAction, ids: list[int], search: JobSearch) -> Response:
     before = await _cancellable(site, ids) if action.name == "cancel" and ids else []
-    wanted = {} if ids else {**search.options, "limit": MOST_MOVED_AT_ONCE}
-    moved = await action.move(site.runner, ids or None, wanted)
+    limit = None if ids else MOST_MOVED_AT_ONCE
+    moved = await action.move(site.runner, ids or JobSelection(**search.options), limit)
     text = f"{counted(moved, 'job')} {action.says}."
     undo = {"undo": "redrive", "how": {"jobs": before}} if before else {}
     parameters = {name: value for name, value in search.given.items() if name != "until" or ids}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobRunner
+from aiojobs_lite import JobRunner, Snooze
 from aiojobs_lite.runner import walks
 from aiojobs_lite.web import bulk
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
@@ -45,6 +45,26 @@ async def test_all_that_match_are_counted_then_moved_and_those_that_come_later_a
         done = await press(client, "/jobs/many", **hidden_of(asked.text))
         assert "7 jobs deleted." in text_of(done.text)
         assert [job.id for job in await runner.jobs.list()] == [8]
+
+
+async def test_of_a_text_in_the_reason_only_the_jobs_that_have_it_are_cancelled() -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def snoozes(reason: str) -> None:
+        raise Snooze("1h", reason)
+
+    async with dashboard(runner) as client:
+        for reason in ("no stock", "no courier", "no stock"):
+            await runner.enqueue(snoozes, reason)
+        await runner.run_until_idle()
+        asked = await press(client, "/jobs/many", action="cancel", all="1", reason="no stock")
+        assert "Cancel 2 jobs?" in text_of(asked.text)
+        done = await press(client, "/jobs/many", **hidden_of(asked.text))
+        assert "2 jobs cancelled, or asked to stop." in text_of(done.text)
+        assert {job.id: (job.status, job.reason) for job in await runner.jobs.list()} == {
+            1: ("cancelled", None), 2: ("pending", "no courier"), 3: ("cancelled", None),
+        }  # fmt: skip
 
 
 async def test_those_that_are_selected_are_moved_and_those_that_have_moved_on_are_left_out() -> None:
