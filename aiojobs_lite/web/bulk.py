@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.http.serving import ApiError
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.overview import BoundedCount
@@ -103,12 +104,28 @@ async def _ask_first(
     else:
         search = _until_now(search)
         within = None if form.one("count") else COUNTED_AT_ONCE
-        count = await site.runner.jobs.count(**search.options, most=MOST_MOVED_AT_ONCE, within=within)
-        sample = await site.runner.jobs.list(**search.options, limit=_SHOWN)
+        count, sample = await _look(site, search, action, within)
     return await site.show(
         asked, "confirm_many.html", action=action, ids=ids, search=search, count=count, sample=sample,
         left_out=len(ids) - count.count if ids else 0, most=MOST_MOVED_AT_ONCE, is_all=bool(form.one("all")),
     )  # fmt: skip
+
+
+async def _look(
+    site: Site, search: JobSearch, action: BulkAction, within: Duration | None
+) -> tuple[BoundedCount, list[Job]]:
+    """How many jobs match of which the action makes sense, as many as are moved at once, and some of them."""
+    count, is_more, sample = 0, False, list[Job]()
+    for status in sorted(one for one in action.statuses if search.status in ("", one)):
+        options = {**search.options, "status": status}
+        found = await site.runner.jobs.count(**options, most=max(MOST_MOVED_AT_ONCE - count, 1), within=within)
+        is_more = found.is_more or count + found.count > MOST_MOVED_AT_ONCE
+        count = min(count + found.count, MOST_MOVED_AT_ONCE)
+        if len(sample) < _SHOWN:
+            sample += await site.runner.jobs.list(**options, limit=_SHOWN - len(sample))
+        if is_more:
+            break
+    return BoundedCount(count, is_more), sample
 
 
 async def _move(site: Site, asked: Asked, action: BulkAction, ids: list[int], search: JobSearch) -> Response:

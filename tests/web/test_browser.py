@@ -24,6 +24,7 @@ from starlette.routing import Mount
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.runner import walks
+from aiojobs_lite.stores.sqlite import lists
 from aiojobs_lite.web import bulk, jobs_dashboard
 from tests.helpers.asgi_server import served
 from tests.helpers.browser import Visit, chromium, needs_chromium, visit
@@ -133,6 +134,7 @@ async def test_a_long_count_is_made_while_the_page_is_shown_or_when_it_is_asked_
 ) -> None:
     monkeypatch.setattr(bulk, "COUNTED_AT_ONCE", 1e-9)
     monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
+    monkeypatch.setattr(lists, "FEW", 0)  # and sorts none
     async with opened() as (_, address, browser):
         async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:
             page = visited.page

@@ -8,6 +8,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, Snooze
 from aiojobs_lite.runner import walks
+from aiojobs_lite.stores.sqlite import lists
 from aiojobs_lite.web import bulk
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
 
@@ -67,6 +68,32 @@ async def test_of_a_text_in_the_reason_only_the_jobs_that_have_it_are_cancelled(
         }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("action", "status", "asks", "says"),
+    [
+        ("retry", "", "Retry 3 jobs?", "3 jobs sent back to pending."),
+        ("delete", "", "Delete 5 jobs?", "5 jobs deleted."), ("delete", "pending", "Delete 2 jobs?", "2 jobs deleted."),
+        ("cancel", "", "Cancel 2 jobs?", "2 jobs cancelled, or asked to stop."),
+        ("retry", "pending", "Retry 0 jobs?", None), ("cancel", "dead", "Cancel 0 jobs?", None),
+    ],
+)  # fmt: skip
+async def test_of_all_that_match_those_are_counted_that_can_be_moved(
+    action: str, status: str, asks: str, says: str | None
+) -> None:
+    runner = runner_of_orders()
+    async with dashboard(runner) as client:
+        await die(runner, 3)
+        await runner.types.pause("order")
+        for _ in range(2):
+            await runner.enqueue_named("order", number=1)
+        asked = await press(client, "/jobs/many", action=action, all="1", type="order", status=status)
+        assert asks in text_of(asked.text)
+        assert ("confirmed" in hidden_of(asked.text)) == (says is not None)
+        if says is not None:
+            done = await press(client, "/jobs/many", **hidden_of(asked.text))
+            assert says in text_of(done.text)
+
+
 async def test_those_that_are_selected_are_moved_and_those_that_have_moved_on_are_left_out() -> None:
     runner = runner_of_orders()
     async with dashboard(runner) as client:
@@ -98,6 +125,7 @@ async def test_a_count_that_goes_through_many_jobs_is_made_when_the_page_is_show
 ) -> None:
     monkeypatch.setattr(bulk, "COUNTED_AT_ONCE", 1e-9)
     monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
+    monkeypatch.setattr(lists, "FEW", 0)  # and sorts none
     runner = runner_of_orders()
     async with dashboard(runner) as client:
         await die(runner, 4)
