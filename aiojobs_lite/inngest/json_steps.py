@@ -16,28 +16,30 @@ from aiojobs_lite.inngest.slices import Steps
 LARGEST_QUICK_CHARS: Final = 64 * 1024
 """Of a text that is read at once."""
 
+# What is repeated and may fail half way is in an atomic group: behind a possessive repeat, Python before 3.11.5 goes on
+# at a wrong place (gh-106052).
 _BLANKS: Final = r"[ \t\n\r]*+"
 _COMMA: Final = rf"{_BLANKS},{_BLANKS}"
 _ESCAPE: Final = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
 _PLAIN: Final = r'[^"\\\x00-\x1f]'
-_SHORT_TEXT: Final = rf'"{_PLAIN}{{0,500}}+(?:{_ESCAPE}{_PLAIN}{{0,500}}+){{0,20}}+"'
+_SHORT_TEXT: Final = rf'"{_PLAIN}{{0,500}}+(?>(?:{_ESCAPE}{_PLAIN}{{0,500}}+){{0,20}})"'
 _NAME: Final = rf"{_SHORT_TEXT}{_BLANKS}:{_BLANKS}"
-_EXPONENT: Final = r"[eE](?:-[0-9]{1,3}|\+?(?:1[0-9]{2}|[0-9]{1,2}))"
-_NUMBER: Final = rf"-?(?:0|[1-9][0-9]{{0,99}}+)(?:\.[0-9]{{1,500}}+)?+(?:{_EXPONENT})?+(?![0-9.eE])"  # in each double
+_EXPONENT: Final = r"(?:[eE](?:-[0-9]{1,3}|\+?(?:1[0-9]{2}|[0-9]{1,2})))"
+_NUMBER: Final = rf"-?(?:0|[1-9][0-9]{{0,99}}+)(?:\.[0-9]{{1,500}}+)?{_EXPONENT}?(?![0-9.eE])"  # in each double
 _SCALAR: Final = rf"(?:{_SHORT_TEXT}|{_NUMBER}|true|false|null)"
 
 
 def _with_short(value: str) -> str:
     """What matches one of these values, or a short list or object of them."""
     member = rf"{_NAME}{value}"
-    a_list = rf"\[{_BLANKS}(?:{value}(?:{_COMMA}{value}){{0,29}}+{_BLANKS})?+\]"
-    an_object = rf"\{{{_BLANKS}(?:{member}(?:{_COMMA}{member}){{0,29}}+{_BLANKS})?+\}}"
+    a_list = rf"\[{_BLANKS}(?>(?:{value}(?>(?:{_COMMA}{value}){{0,29}}){_BLANKS})?)\]"
+    an_object = rf"\{{{_BLANKS}(?>(?:{member}(?>(?:{_COMMA}{member}){{0,29}}){_BLANKS})?)\}}"
     return rf"(?:{_SCALAR}|{a_list}|{an_object})"
 
 
 def _runs(value: str) -> dict[str, re.Pattern[str]]:
     """What matches a run of such values, in a list or an object, by what closes that."""
-    found = {"]": rf"(?:{value}{_COMMA}){{1,100}}+", "}": rf"(?:{_NAME}{value}{_COMMA}){{1,100}}+"}
+    found = {"]": rf"(?>(?:{value}{_COMMA}){{1,100}})", "}": rf"(?>(?:{_NAME}{value}{_COMMA}){{1,100}})"}
     return {closing: re.compile(run) for closing, run in found.items()}
 
 
@@ -45,8 +47,8 @@ _SCALARS: Final = _runs(_SCALAR)
 _VALUES: Final = _runs(_with_short(_with_short(_SCALAR)))
 _DEPTH_OF_VALUES: Final = 2
 _ESCAPES_AT_ONCE: Final = 2_000
-_PIECE: Final = re.compile(rf"(?:{_PLAIN}{{1,500}}+|{_ESCAPE}){{1,500}}+")
-_TEXT: Final = re.compile(rf'"{_PLAIN}*+(?:{_ESCAPE}{_PLAIN}*+)*+"')
+_PIECE: Final = re.compile(rf"(?>(?:{_PLAIN}{{1,500}}+|{_ESCAPE}){{1,500}})")
+_TEXT: Final = re.compile(rf'"{_PLAIN}*+(?>(?:{_ESCAPE}{_PLAIN}*+)*)"')
 _MOST_MEMBERS: Final = 1_000  # of an object that is taken apart: an SDK makes it
 _CLOSING: Final = {"[": "]", "{": "}"}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -135,6 +136,22 @@ def test_lists_and_objects_are_counted_where_there_may_be_too_many(monkeypatch: 
     for each in range(30, 75):
         for text in (f"[{','.join([f'[{more},{{}},1]'] * each * 2)}]", f"[{','.join([more] * each * 6)}]"):
             assert counted_in_steps(text) == counted_at_once(text)
+
+
+def _patterns(given: object) -> Iterator[str]:
+    if isinstance(given, re.Pattern):
+        yield given.pattern
+    elif isinstance(given, dict):
+        for one in given.values():
+            yield from _patterns(one)
+
+
+def test_no_group_is_repeated_possessively() -> None:
+    """Python before 3.11.5 takes `[1, 2]` for no JSON then (gh-106052)."""
+    found = [pattern for name, one in vars(json_steps).items() if name != "raw_json" for pattern in _patterns(one)]
+    assert len(found) == 6
+    for pattern in found:
+        assert re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", pattern) is None
 
 
 def test_half_of_a_character_is_replaced() -> None:
