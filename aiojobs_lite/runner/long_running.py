@@ -19,7 +19,7 @@ from aiojobs_lite.runner.troubles import (
 from aiojobs_lite.telemetry.wording import span
 
 _LOOKED_AT: Final = 200  # processing jobs, those with the lowest ids: one that hangs is soon among them
-_TYPES: Final = 20  # whose figures are read
+_TYPES: Final = 20  # whose figures are read: those of the attempts that have run longest
 
 
 class LongRunning(NamedTuple):
@@ -79,7 +79,7 @@ async def long_attempts(runner: JobRunner, standing: DatabaseFigures) -> list[Lo
     for job in _of_well_runners(page, standing, places):
         of_types.setdefault(job.type, []).append(job)
     found = []
-    for name, running in sorted(of_types.items())[:_TYPES]:
+    for name, running in sorted(of_types.items(), key=lambda one: -_longest(one[1], standing))[:_TYPES]:
         usual = await usual_durations(runner.figures, name)
         far = [job for job in running if longest_usual(usual, age_of(job, standing.at)) is not None]
         if far:
@@ -88,6 +88,11 @@ async def long_attempts(runner: JobRunner, standing: DatabaseFigures) -> list[Lo
             longest = usual.percentile(1.0) or 0.0
             found.append(LongRunning(name, len(far), first.id, age, where, usual.count, longest))
     return sorted(found, key=lambda one: -one.age)
+
+
+def _longest(running: Iterable[Job], standing: DatabaseFigures) -> float:
+    """For how many seconds the one of some jobs has run that has run longest."""
+    return max(age_of(job, standing.at) for job in running)
 
 
 def _of_well_runners(page: Iterable[Job], standing: DatabaseFigures, well: Mapping[str, str]) -> Iterator[Job]:

@@ -15,6 +15,7 @@ from aiojobs_lite import JobRunner, job
 from aiojobs_lite.figures import DatabaseFigures, Durations
 from aiojobs_lite.model.buckets import bucket_of
 from aiojobs_lite.model.troubles import Trouble
+from aiojobs_lite.runner import long_running
 from aiojobs_lite.runner.long_running import LongRunning, long_attempts
 from aiojobs_lite.runner.troubles import LEAST_KNOWN, longest_usual
 from aiojobs_lite.testing import FakeClock
@@ -68,6 +69,23 @@ async def test_handlers_that_hang_are_named_from_a_minute_on() -> None:
         (found,) = await seen(runner)
         assert found.what.startswith("job 21 of sync runs far longer than usual, for 1 min 1 s, in the runner ")
         assert "cancel it" in found.advice
+
+
+async def test_of_many_types_those_are_looked_at_that_have_run_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_running, "_TYPES", 1)
+    clock = FakeClock()
+    async with hanging(":memory:", clock, known=LEAST_KNOWN, hang=1) as runner:
+        clock.advance("2h")
+
+        @job
+        async def early_in_the_alphabet() -> None:
+            await asyncio.Event().wait()
+
+        await runner.types.add(early_in_the_alphabet)
+        await runner.enqueue(early_in_the_alphabet)
+        await until(lambda: runner.stats().running == 2)
+        clock.advance("2m")
+        assert [one.type for one in await seen(runner)] == ["sync"]
 
 
 async def test_nothing_is_said_of_a_type_of_which_few_attempts_have_ended() -> None:
