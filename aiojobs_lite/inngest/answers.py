@@ -31,6 +31,7 @@ LONGEST_APP_WAIT_S: Final = 86_400.0
 MOST_OPERATIONS: Final = 2_000
 """Operations of one answer, and of one checkpoint."""
 
+_LARGEST_HEADERS_CHARS: Final = 64 * 1024  # of the end of a stream
 _LONGEST_TIMING_NS: Final = 10**17  # three years
 _SDK: Final = "x-inngest-sdk"
 _VERSION: Final = "x-inngest-req-version"
@@ -188,7 +189,10 @@ def failure_of_error(error: str) -> Failure:
 def _unwrap(body: str, headers: dict[str, str]) -> Steps[tuple[int, str]]:
     """The status and the body of an answer that came as a stream; its headers are added to the outer ones."""
     inner = yield from json_steps.members_in_steps(body)
-    status, given = raw_json.load_value(inner["status"]), raw_json.load_value(inner.get("headers", "{}"))
+    of_status, of_headers = inner["status"], inner.get("headers", "{}")
+    if max(len(of_status), len(of_headers)) > _LARGEST_HEADERS_CHARS:
+        raise ValueError(f"its status and headers have more than {_LARGEST_HEADERS_CHARS:,} characters")
+    status, given = raw_json.load_value(of_status), raw_json.load_value(of_headers)
     if type(status) is not int or status == 201 or not isinstance(given, dict | None):
         raise ValueError("its status is a number other than 201, and its headers are an object")
     headers |= {name.lower(): _text(value).strip() for name, value in (given or {}).items()}

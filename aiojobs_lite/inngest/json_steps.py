@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 from aiojobs_lite.inngest import raw_json
 from aiojobs_lite.inngest.slices import Steps
@@ -70,6 +70,74 @@ class _Openings:
         """Adds so many; raises `ValueError` if there are too many."""
         self._count += count
         raw_json.check_nesting(0, self._count)
+
+
+class _Unbuilt:
+    """Gets the pieces of a value that is scanned, each as text, and makes nothing of them."""
+
+    @property
+    def value(self) -> Any:
+        """The value, when all of it was scanned; None if it is not made."""
+        return None
+
+    def add(self, text: str) -> None:
+        """A value comes that is no list and no object, or the name of the next one."""
+
+    def add_run(self, text: str) -> None:
+        """Values come, or members of an object, with a comma behind each."""
+
+    def open(self, opening: str) -> None:
+        """A list or an object begins."""
+
+    def close(self, count: int = 1) -> None:
+        """So many of them end."""
+
+
+class _Built(_Unbuilt):
+    """Makes the value of them."""
+
+    def __init__(self) -> None:
+        self._inside: list[Any] = [[]]  # the lists and objects in which the next value is
+        self._name: str | None = None
+
+    @property
+    def value(self) -> Any:
+        """See `_Unbuilt`."""
+        return self._inside[0][0]
+
+    def add(self, text: str) -> None:
+        """See `_Unbuilt`."""
+        self._put(raw_json.read_value(text))
+
+    def add_run(self, text: str) -> None:
+        """See `_Unbuilt`."""
+        around, values = self._inside[-1], text.rstrip(raw_json.BLANKS)[:-1]
+        if isinstance(around, list):
+            around += raw_json.read_value(f"[{values}]")
+        else:
+            around |= raw_json.read_value(f"{{{values}}}")
+
+    def open(self, opening: str) -> None:
+        """See `_Unbuilt`."""
+        begun: Any = [] if opening == "[" else {}
+        self._put(begun)
+        self._inside.append(begun)
+
+    def close(self, count: int = 1) -> None:
+        """See `_Unbuilt`."""
+        del self._inside[len(self._inside) - count :]
+
+    def _put(self, value: Any) -> None:
+        around = self._inside[-1]
+        if isinstance(around, list):
+            around.append(value)
+        elif self._name is None:
+            self._name = value
+        else:
+            around[self._name], self._name = value, None
+
+
+_UNBUILT: Final = _Unbuilt()
 
 
 def whole_in_steps(text: str) -> Steps[str]:
@@ -158,11 +226,11 @@ def _parts_at(
     is_empty = text.startswith("}", at)
     while not is_empty:
         name, at = raw_json.name_of_member(text, at)
-        end = yield from _scan(text, at, openings, around + 1)
+        made = _Built() if name in wanted else _UNBUILT
+        end = yield from _scan(text, at, openings, around + 1, made)
         if name in found:
             raise ValueError(f"an object has the name {name!r} twice")
-        part = text[at:end]
-        found[name] = raw_json.JsonPart(raw_json.read_value(part) if name in wanted else None, part)
+        found[name] = raw_json.JsonPart(made.value, text[at:end])
         _check_count(len(found), _MOST_MEMBERS)
         at = raw_json.skip(text, end)
         if text.startswith("}", at):
@@ -177,7 +245,7 @@ def _check_count(count: int, most: int) -> None:
         raise ValueError(f"a list or an object of it has more than {most:,} parts")
 
 
-def _scan(text: str, at: int, openings: _Openings, around: int = 0) -> Steps[int]:
+def _scan(text: str, at: int, openings: _Openings, around: int = 0, made: _Unbuilt = _UNBUILT) -> Steps[int]:
     """Checks the value that begins here; returns where it ends.
 
     Args:
@@ -185,6 +253,7 @@ def _scan(text: str, at: int, openings: _Openings, around: int = 0) -> Steps[int
         at: Where.
         openings: Counts lists and objects.
         around: In how many of them the value is.
+        made: Gets its pieces.
     """
     inside = list[str]()  # what closes the lists and objects in which this place is
     while True:
@@ -194,24 +263,24 @@ def _scan(text: str, at: int, openings: _Openings, around: int = 0) -> Steps[int
             if run is not None:
                 at = run.end()
                 openings.count(run.group())
+                made.add_run(run.group())
             if inside[-1] == "}":
-                at = raw_json.past(text, (yield from _scan_text(text, at)), ":")
+                at = raw_json.past(text, (yield from _scan_part(text, at, made, is_text=True)), ":")
         opening = text[at : at + 1]
         if opening in _CLOSING:
             inside.append(_CLOSING[opening])
             openings.add(1)
             raw_json.check_nesting(around + len(inside))
+            made.open(opening)
             at = raw_json.skip(text, at + 1)
             if not text.startswith(inside[-1], at):
                 yield
                 continue
-            at += 1
-            inside.pop()
-        elif opening == '"':
-            at = yield from _scan_text(text, at)
         else:
-            at = raw_json.end_of_value(text, at)
+            at = yield from _scan_part(text, at, made, is_text=opening == '"')
+        depth = len(inside)
         at = _behind(text, at, inside)
+        made.close(depth - len(inside))
         if not inside:
             return at
         yield
@@ -228,6 +297,13 @@ def _behind(text: str, at: int, inside: list[str]) -> int:
         inside.pop()
         at += 1
     return at
+
+
+def _scan_part(text: str, at: int, made: _Unbuilt, *, is_text: bool) -> Steps[int]:
+    """The same of a value, or a name, in which no other is."""
+    end = (yield from _scan_text(text, at)) if is_text else raw_json.end_of_value(text, at)
+    made.add(text[at:end])
+    return end
 
 
 def _scan_text(text: str, at: int) -> Steps[int]:

@@ -291,6 +291,14 @@ def test_a_stream_that_does_not_end_so_is_a_failure(body: str) -> None:
     assert problem(read(201, body)).startswith("its stream does not end with status, headers and body: ")
 
 
+def test_a_stream_has_no_more_headers_than_an_answer_may() -> None:
+    headers = {str(number): "x" for number in range(10_000)}
+    said = problem(read(201, {"status": 200, "headers": headers, "body": "1"}))
+    assert said.endswith("its status and headers have more than 65,536 characters")
+    said = problem(read(201, f'{{"status":{" " * 70_000}[{"1," * 70_000}1],"body":"1"}}'))
+    assert said.endswith("its status and headers have more than 65,536 characters")
+
+
 def test_it_says_what_the_end_of_a_stream_is() -> None:
     assert problem(read(201, stream(201, "1"))).endswith(
         "its status is a number other than 201, and its headers are an object"

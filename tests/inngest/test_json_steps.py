@@ -165,6 +165,38 @@ def test_a_text_that_no_json_has_is_refused_with_its_place(text: str) -> None:
         finish(json_steps.check_in_steps(text))
 
 
+@given(value=VALUES, indent=st.none() | st.integers(0, 2))
+def test_a_value_that_is_wanted_is_built_as_it_is(value: Any, indent: int | None) -> None:
+    for wanted in (value, [value] * 3, {"x": value, "y": [value, {"": value}]}):
+        text = json.dumps({"a": wanted, "b": wanted, "c": 1}, indent=indent)
+        found = finish(json_steps.parts_in_steps(text, {"a", "c"}))
+        assert repr([found["a"].value, found["b"].value, found["c"].value]) == repr([json.loads(text)["a"], None, 1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":1,"a":2,"b":{"c":1,"c":{},"c":3,"d":4}}', '[{"a":[],"a":[1],"":{},"a":2}]', '{"a":{"":1,"":2,"":[]}}'],
+)
+def test_of_a_name_that_comes_twice_in_a_value_the_last_one_counts(text: str) -> None:
+    found = finish(json_steps.parts_in_steps(f'{{"a":{text}}}', {"a"}))
+    assert found["a"].value == json.loads(text)
+
+
+def test_a_large_value_is_built_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, read = list[int](), raw_json.read_value
+
+    def noted(text: str) -> Any:
+        sizes.append(len(text))
+        return read(text)
+
+    monkeypatch.setattr(raw_json, "read_value", noted)
+    values: list[Any] = [[1.5] * MANY, {str(number): number for number in range(MANY)}, [[{}]] * (MANY // 2)]
+    for value in values:
+        found = finish(json_steps.parts_in_steps(json.dumps({"a": value}), {"a"}))
+        assert found["a"].value == value
+    assert max(sizes) < 10_000
+
+
 def test_very_many_parts_are_refused_before_they_are_read() -> None:
     for text in (f"[{'{},' * 100_000}x]", f"[{'{},' * 10}{{}}]"):
         with pytest.raises(ValueError, match="a list or an object of it has more than 10 parts"):
