@@ -19,7 +19,8 @@ from aiojobs_lite.runner.troubles import (
 from aiojobs_lite.telemetry.wording import span
 
 _LOOKED_AT: Final = 200  # processing jobs, those with the lowest ids: one that hangs is soon among them
-_TYPES: Final = 20  # whose figures are read: those of the attempts that have run longest
+MOST_TYPES_LOOKED_AT: Final = 20
+"""Types whose figures are read: those of the attempts that have run longest."""
 
 
 class LongRunning(NamedTuple):
@@ -79,7 +80,7 @@ async def long_attempts(runner: JobRunner, standing: DatabaseFigures) -> list[Lo
     for job in _of_well_runners(page, standing, places):
         of_types.setdefault(job.type, []).append(job)
     found = []
-    for name, running in sorted(of_types.items(), key=lambda one: -_longest(one[1], standing))[:_TYPES]:
+    for name, running in sorted(of_types.items(), key=lambda one: -_longest(one[1], standing))[:MOST_TYPES_LOOKED_AT]:
         usual = await usual_durations(runner.figures, name)
         far = [job for job in running if longest_usual(usual, age_of(job, standing.at)) is not None]
         if far:

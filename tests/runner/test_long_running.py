@@ -72,7 +72,7 @@ async def test_handlers_that_hang_are_named_from_a_minute_on() -> None:
 
 
 async def test_of_many_types_those_are_looked_at_that_have_run_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_running, "_TYPES", 1)
+    monkeypatch.setattr(long_running, "MOST_TYPES_LOOKED_AT", 1)
     clock = FakeClock()
     async with hanging(":memory:", clock, known=LEAST_KNOWN, hang=1) as runner:
         clock.advance("2h")
