@@ -15,6 +15,7 @@ SLICE_S: Final = 0.004
 """How long the event loop is held, about."""
 
 _RESTS: Final = 2.0  # times as long do others go on behind each slice
+_LONGEST_S: Final = 0.5  # of a slice: one that took longer has waited, for a database that was locked, say
 
 
 class Slices:
@@ -36,7 +37,7 @@ class Slices:
         if took >= SLICE_S:
             self._count()
             try:
-                await asyncio.sleep(_RESTS * took)
+                await asyncio.sleep(_RESTS * min(took, _LONGEST_S))
             finally:
                 self._begin()
 

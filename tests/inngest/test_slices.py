@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from aiojobs_lite.inngest import slices as module
 from aiojobs_lite.inngest.slices import SLICE_S, Slices, Steps, finish
 
 STEPS = 10
@@ -55,6 +57,22 @@ async def test_they_go_on_for_twice_as_long_as_a_slice() -> None:
     begun = time.monotonic()
     await Slices().run(working(SLICE_S))
     assert time.monotonic() - begun >= 3 * STEPS * SLICE_S
+
+
+@pytest.mark.parametrize(("took", "rested"), [(SLICE_S / 2, []), (0.25, [0.5]), (60.0, [1.0])])
+async def test_others_do_not_go_on_for_long_behind_what_only_waited(
+    monkeypatch: pytest.MonkeyPatch, took: float, rested: list[float]
+) -> None:
+    rests, now = list[float](), [0.0]
+
+    async def sleep(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep))
+    waits = Slices(monotonic=lambda: now[-1])
+    now.append(took)  # in an await between two steps
+    await waits.rest()
+    assert rests == rested
 
 
 async def test_what_is_short_is_done_in_one_slice() -> None:
