@@ -21,7 +21,7 @@ from tests.helpers.apps.common import note, say
 from tests.helpers.pauses import hold_thread_for, poll, work_for
 
 LONGEST = 0.12  # seconds
-PATIENCE = 40.0  # seconds; fewer than the test waits, so that it hears of it
+PATIENCE = 40.0  # seconds; fewer than the test waits
 
 
 @job
