@@ -33,7 +33,7 @@ class SigningKey:
         InvalidOption: If it is none.
     """
 
-    __slots__ = ("_bearer", "_secret")
+    __slots__ = ("_bearer", "_bearer_of_python", "_secret")
 
     def __init__(self, text: str) -> None:
         found = _KEY.fullmatch(text.strip()) if isinstance(text, str) else None
@@ -41,7 +41,8 @@ class SigningKey:
             raise InvalidOption("signing_key", "***", _EXPECTED)
         prefix, rest = found.groups()
         self._secret = rest.encode()  # as text: it is not unhexed
-        self._bearer = prefix + hashlib.sha256(bytes.fromhex(rest)).hexdigest()
+        self._bearer_of_python = hashlib.sha256(bytes.fromhex(rest)).hexdigest()
+        self._bearer = prefix + self._bearer_of_python
 
     def __repr__(self) -> str:
         return "SigningKey(***)"
@@ -50,6 +51,11 @@ class SigningKey:
     def bearer(self) -> str:
         """What an SDK that knows the key says in `Authorization`, behind `Bearer`: a hash of the key."""
         return self._bearer
+
+    @property
+    def bearers(self) -> tuple[str, str]:
+        """Both forms of that: the SDK for Python leaves out the prefix of the key."""
+        return self._bearer, self._bearer_of_python
 
     def sign(self, body: bytes, now: int) -> str:
         """The header `x-inngest-signature` of a body.
@@ -100,7 +106,8 @@ class AppKeys:
         if given[: len(_BEARER)].lower() != _BEARER:
             return False
         token = given[len(_BEARER) :].strip().encode()
-        return any(hmac.compare_digest(token, key.bearer.encode()) for key in self._keys)
+        known = [bearer for key in self._keys for bearer in key.bearers]
+        return any(hmac.compare_digest(token, bearer.encode()) for bearer in known)
 
     def verify(self, body: bytes, signature: str | None, now: int) -> None:
         """Checks the header `x-inngest-signature` of a body.

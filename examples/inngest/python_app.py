@@ -1,6 +1,7 @@
 """The three functions with the SDK in Python, under FastAPI; `/effects` tells what their steps did.
 
-INNGEST_DEV says where the server is. `python examples/inngest/story.py` starts this, beside both apps in TypeScript.
+INNGEST_DEV says where the server is; with an INNGEST_SIGNING_KEY INNGEST_BASE_URL does.
+`python examples/inngest/story.py` starts this, beside both apps in TypeScript.
 """
 
 from __future__ import annotations
@@ -16,10 +17,7 @@ import inngest.fast_api
 from fastapi import FastAPI
 
 T = TypeVar("T")
-SERVER = os.environ.get("INNGEST_DEV", "http://127.0.0.1:8288")
-client = inngest.Inngest(
-    app_id="python", is_production=False, api_base_url=SERVER, event_api_base_url=SERVER,
-)  # fmt: skip
+client = inngest.Inngest(app_id="python", is_production="INNGEST_SIGNING_KEY" in os.environ)
 effects: list[str] = []
 
 

@@ -73,8 +73,10 @@ def test_a_bearer_is_that_of_one_of_the_keys() -> None:
     for key in (CURRENT, FALLBACK):
         assert keys.allows(f"Bearer {SigningKey(key).bearer}")
         assert keys.allows(f"bearer  {SigningKey(key).bearer} ")
+        assert keys.allows(f"Bearer {transforms.hash_signing_key(key)}"), "as the SDK for Python says it"
     for other in (None, "", "Bearer undefined", f"Bearer {CURRENT}", SigningKey(CURRENT).bearer, "Bearer ü",
-                  f"Bearer {SigningKey(OTHER).bearer}", f"Basic {SigningKey(CURRENT).bearer}"):  # fmt: skip
+                  f"Bearer {SigningKey(OTHER).bearer}", f"Basic {SigningKey(CURRENT).bearer}",
+                  f"Bearer {transforms.hash_signing_key(OTHER)}"):  # fmt: skip
         assert not keys.allows(other)
 
 

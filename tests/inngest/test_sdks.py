@@ -80,7 +80,7 @@ async def test_a_function_fails_and_another_one_is_cancelled(app: SdkApp) -> Non
 
 
 @slow
-@pytest.mark.parametrize("name", ["v3", "v4"])
+@pytest.mark.parametrize("name", SDKS)
 async def test_in_the_cloud_mode_an_app_takes_the_calls_that_are_signed_and_no_other(
     job_kit: JobKit, inngest_example: Path, name: str
 ) -> None:
