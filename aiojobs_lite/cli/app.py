@@ -58,7 +58,7 @@ _GROUPS: Final[Mapping[str, tuple[str, Commands]]] = {
 _HELP: Final = """Durable background jobs on one SQLite file: look at them, act on them, look after the file.
 
 The database is $AIOJOBS_LITE_DATABASE, else jobs.db; --db names another one. With --json a command prints JSON. Exit
-codes: 0 fine, 1 refused or not found, 2 wrong usage, 3 to 7 findings of `check`.
+codes: 0 fine, 1 refused or not found, 2 wrong usage, 3 to 8 findings of `check`.
 """
 
 
@@ -71,14 +71,16 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         return write_problem(str(error), ExitCode.USAGE)
     except (AiojobsError, ModuleNotFoundError) as error:
         return write_problem(str(error), ExitCode.REFUSED)
-    except (BrokenPipeError, SystemExit):  # typer ends the process where a pipe is broken
+    except BrokenPipeError:
         return _leave_pipe()
+    except SystemExit as ended:
+        return _code_of(ended)
     except (KeyboardInterrupt, Abort):
         return ExitCode.INTERRUPTED
     except Exception as error:
         if getattr(error, "exit_code", None) != ExitCode.USAGE:
             raise
-        return write_problem(_usage(error), ExitCode.USAGE)
+        return _refuse_usage(error)
     return code if isinstance(code, int) else ExitCode.FINE
 
 
@@ -99,13 +101,39 @@ def _make_group(text: str, commands: Commands) -> typer.Typer:
     return group
 
 
+def _code_of(ended: SystemExit) -> int:
+    """The exit code where typer, a server or the code of an application ends the process."""
+    if isinstance(ended.__context__, BrokenPipeError):  # typer does that
+        return _leave_pipe()
+    if isinstance(ended.code, str):
+        return write_problem(ended.code, ExitCode.REFUSED)
+    return ExitCode.REFUSED if ended.code else ExitCode.FINE
+
+
+def _refuse_usage(error: Any) -> int:
+    """Writes what is wrong with a command line; of one without a command its help."""
+    context = error.ctx
+    if context is not None and error.format_message() == context.get_help():
+        sys.stderr.write(f"{context.get_help()}\n")
+        return ExitCode.USAGE
+    return write_problem(_usage(error), ExitCode.USAGE)
+
+
 def _usage(error: Any) -> str:
     """What is wrong with a command line, and where its usage is said."""
     context = error.ctx
     path = "aiojobs-lite" if context is None else context.command_path
     text = escape(error.format_message())
-    hint = " The database is named by --db." if "unexpected extra argument" in text else ""
-    return f"{text.rstrip('.')}.{hint} See `{path} --help`."
+    end = "" if text.endswith((".", "?")) else "."
+    return f"{text}{end}{_hint(text, path)} See `{path} --help`."
+
+
+def _hint(text: str, path: str) -> str:
+    """How the database is named, if it was named in the other way."""
+    if "unexpected extra argument" in text:
+        return " The database is named by --db."
+    serves = path.rpartition(" ")[2] in {"inngest", "web"}
+    return " The database is the argument: the name of its file." if serves and "option: --db" in text else ""
 
 
 def _leave_pipe() -> int:

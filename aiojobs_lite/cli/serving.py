@@ -11,13 +11,16 @@ from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.runner import JobRunner
 
 _PORT: Final = 8290
+_LAST_PORT: Final = 65_535
+
+Port = Annotated[int, typer.Option(min=0, max=_LAST_PORT, help="The port to listen on.")]
 
 
 def serve_web(
     database: Annotated[str, typer.Argument(help="The SQLite file, which must be there.")],
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = _PORT,
+    port: Port = _PORT,
     read_only: Annotated[bool, typer.Option("--read-only", help="Change nothing.")] = False,
 ) -> None:
     """Serves the dashboard of a database, beside its applications.

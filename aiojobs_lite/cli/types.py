@@ -10,8 +10,8 @@ from aiojobs_lite.cli.choosing import key_of_option
 from aiojobs_lite.cli.opening import DatabaseOption, JsonOption, act, look
 from aiojobs_lite.cli.screen import emit
 from aiojobs_lite.cli.views.types import limits_as_json, view_limits
-from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.limits import EVERY_KEY
+from aiojobs_lite.errors import InvalidOption, UnknownLimit
+from aiojobs_lite.limits import EVERY_KEY, LimitState
 
 _Name = Annotated[str | None, typer.Argument(metavar="TYPE", help="A job type.")]
 _Limit = Annotated[str | None, typer.Option("--limit", metavar="LIMIT", help="A limit by key, in place of a type.")]
@@ -70,10 +70,23 @@ def change_or_list_limits(
         act(db, lambda opened: opened.limits.change(limit, most, per=per, key=_key(key)))
     elif limit is not None and reset:
         act(db, lambda opened: opened.limits.reset(limit, key=_key(key)))
-    states = [one for one in look(db, lambda opened: opened.limits.list()) if limit in (None, one.name)]
+    states = _states(db, limit)
     is_of_key = limit is not None and key is not None
     use = look(db, lambda opened: opened.limits.get(str(limit), key=key_of_option(str(key)))) if is_of_key else None
     emit(limits_as_json(states, use), lambda screen: view_limits(screen, states, use), as_json=as_json)
+
+
+def _states(db: str | None, limit: str | None) -> list[LimitState]:
+    """All limits, or those of one name.
+
+    Raises:
+        UnknownLimit: If the database has none of it.
+    """
+    known = look(db, lambda opened: opened.limits.list())
+    found = [one for one in known if limit in (None, one.name)]
+    if limit is not None and not found:
+        raise UnknownLimit(limit, sorted({one.name for one in known}))
+    return found
 
 
 def _key(key: str | None) -> Any:

@@ -36,6 +36,9 @@ def test_the_help_names_each_command() -> None:
     [
         (["foo"], "No such command 'foo'. See `aiojobs-lite --help`."),
         (["list", "--foo"], "No such option: --foo. See `aiojobs-lite list --help`."),
+        (["stats"], "Did you mean 'status'? See `aiojobs-lite --help`."),
+        (["web", "--db", "app.db"], "The database is the argument: the name of its file. See `aiojobs-lite web"),
+        (["inngest", "app.db", "--port", "99999"], "Invalid value for '--port'"),
         (["list", "app.db"], "The database is named by --db. See `aiojobs-lite list --help`."),
         (["show", "x"], "See `aiojobs-lite show --help`."),
         (["list", "--limit", "0"], "limit=0: expected"),
@@ -65,6 +68,28 @@ def test_without_the_extra_it_says_what_to_install(
     assert main([]) == 1
     text = "aiojobs-lite: the command line needs typer: pip install 'aiojobs_lite[cli]'\n"
     assert capsys.readouterr().err == text
+
+
+@pytest.mark.parametrize("group", [[], ["db"], ["schedules"]])
+def test_without_a_command_the_help_is_shown(group: list[str]) -> None:
+    found = command(*group)
+    assert (found.code, found.out, found.err) == (ExitCode.USAGE, "", command(*group, "--help").out)
+    assert found.err.count("\n") > 10
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "text"),
+    [(3, ExitCode.REFUSED, ""), (None, ExitCode.FINE, ""), ("set SHOP_KEY", ExitCode.REFUSED, "set SHOP_KEY")],
+)
+def test_what_ends_the_process_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, ended: int | str | None, code: int, text: str
+) -> None:
+    def leave() -> None:
+        sys.exit(ended)
+
+    monkeypatch.setattr(app, "COMMANDS", {"leave": leave, "other": leave})
+    found = command("leave")
+    assert (found.code, found.err) == (code, f"aiojobs-lite: {text}\n" if text else "")
 
 
 def test_an_interrupt_is_exit_code_130_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

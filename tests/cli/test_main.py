@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import uvicorn
 
+import aiojobs_lite.inngest
 from aiojobs_lite.cli.main import main
+from tests.helpers.waiting import unmeasured
 
 
 def test_the_command_says_what_it_can_do() -> None:
@@ -29,6 +31,47 @@ def test_it_serves_one_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_what_cannot_work_is_said_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("INNGEST_EVENT_KEY", raising=False)
-    assert main(["inngest", ":memory:"]) == 2
-    assert "event_key" in capsys.readouterr().err
+    keys = {"INNGEST_EVENT_KEY": "events", "INNGEST_SIGNING_KEY": "signkey-test-12345678"}
+    for name, key in keys.items():
+        monkeypatch.delenv(name, raising=False)
+        assert main(["inngest", ":memory:"]) == 2
+        text = f"{name}=None: expected a key in the environment; on the machine of a developer --dev checks none."
+        assert capsys.readouterr().err == f"aiojobs-lite: {text}\n"
+        monkeypatch.setenv(name, key)
+
+
+def test_the_options_of_the_protocol_come_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = dict[str, Any]()
+    monkeypatch.setattr(uvicorn, "run", lambda _app, **_options: None)
+    real = aiojobs_lite.inngest.inngest_app
+    monkeypatch.setattr(
+        aiojobs_lite.inngest, "inngest_app", lambda runner, **options: given.update(options) or real(runner, **options)
+    )
+    monkeypatch.setenv("INNGEST_EVENT_KEY", "events")
+    monkeypatch.setenv("INNGEST_SIGNING_KEY", "signkey-test-12345678")
+    database = str(tmp_path / "jobs.db")
+    assert main(["inngest", database, "--allow-private", "--gateway", "api.example", "--gateway", "ai.example"]) == 0
+    assert (given["mode"], given["allow_private"]) == ("cloud", True)
+    assert given["gateway"] == ["api.example", "ai.example"]
+    given.clear()
+    assert main(["inngest", database]) == 0
+    assert "allow_private" not in given
+
+
+@pytest.mark.parametrize("command", ["inngest", "web"])
+def test_a_server_that_cannot_start_is_a_failure(tmp_path: Path, command: str) -> None:
+    database = tmp_path / "jobs.db"
+    database.write_text("this is no database " * 100)
+    arguments = [command, str(database), "--port", "0", *(["--dev"] if command == "inngest" else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "aiojobs_lite", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=unmeasured(),
+    )
+    assert done.returncode == 1
+    assert "corrupt. SQLite says: file is not a database" in done.stderr
+    assert "Traceback" not in done.stderr

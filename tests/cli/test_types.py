@@ -53,4 +53,6 @@ def test_one_thing_is_paused_at_a_time(options: list[str]) -> None:
 def test_what_is_not_known_is_refused() -> None:
     assert command("pause", "mall").code == 1
     assert command("limit", "none", "--most", 1).code == 1
-    assert command("limit", "none").out == "no limits\n"
+    found = command("limit", "none")
+    assert (found.code, found.out) == (1, "")
+    assert "no runner has stored a limit 'none'; the database has 'orgs'." in found.err
