@@ -119,6 +119,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"option": "timeout", "value": "soon"},
     ),
     (
+        lambda: errors.InvalidOption("tz", "Londn", "a zone: it is none; did you mean 'London'?"),
+        "tz='Londn': expected a zone: it is none; did you mean 'London'?",
+        {"option": "tz", "value": "Londn"},
+    ),
+    (
         lambda: errors.InvalidJobType("email", "a generator cannot be a handler; return a list"),
         "job type 'email': a generator cannot be a handler; return a list",
         {"job_type": "email"},

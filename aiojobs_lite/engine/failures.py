@@ -8,6 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final
 
 from aiojobs_lite.model.job import Failure
+from aiojobs_lite.policy.outcomes import Signal
 from aiojobs_lite.sizes import LONGEST_ERROR_TYPE_CHARS, LONGEST_MESSAGE_CHARS, LONGEST_TRACEBACK_CHARS
 from aiojobs_lite.text import make_storable
 
@@ -18,6 +19,7 @@ _WIDEST_OF_EXCERPT: Final = 15  # exceptions of a group; `traceback` prints no m
 _DEEPEST_OF_EXCERPT: Final = 10  # groups and causes in each other
 _LINES_OF_EXCERPT: Final = 30  # of code, an exception
 _OWN_FRAMES: Final = re.compile(r"aiojobs_lite[/\\](engine|durable)[/\\]")
+_DELIVERIES: Final = re.compile(r"aiojobs_lite[/\\]http[/\\]")
 _frames_of = BaseException.__dict__["__traceback__"].__get__  # whatever the class makes of it
 _parts_of = BaseExceptionGroup.__dict__["exceptions"].__get__
 _cause_of = BaseException.__dict__["__cause__"].__get__
@@ -33,8 +35,18 @@ def describe(error: BaseException) -> Failure:
     return Failure(
         make_storable(_name(error), LONGEST_ERROR_TYPE_CHARS),
         make_storable(message, LONGEST_MESSAGE_CHARS),
-        make_storable(_traceback(error), LONGEST_TRACEBACK_CHARS, keep_end=True),
+        None if _is_verdict(error) else make_storable(_traceback(error), LONGEST_TRACEBACK_CHARS, keep_end=True),
     )
+
+
+def _is_verdict(error: BaseException) -> bool:
+    """Whether a delivery has raised it: its text says what the receiver answered, and its place says nothing more."""
+    if not issubclass(type(error), Signal):
+        return False
+    frames, file = _frames_of(error), ""
+    while frames is not None:
+        file, frames = frames.tb_frame.f_code.co_filename, frames.tb_next
+    return _DELIVERIES.search(file) is not None
 
 
 def _text(error: BaseException) -> str:

@@ -25,7 +25,8 @@ class InvalidOption(ConfigurationError, ValueError):
         self.option = option
         self.value = value
         self.expected = expected
-        super().__init__(f"{option}={show(value)}: expected {expected}.")
+        end = "" if expected.endswith((".", "?")) else "."  # it may be the text of an error, which is a sentence
+        super().__init__(f"{option}={show(value)}: expected {expected}{end}")
 
 
 class InvalidJobType(ConfigurationError, TypeError):

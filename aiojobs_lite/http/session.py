@@ -52,7 +52,7 @@ class RefusedAddress(OSError):
 
     def __init__(self, address: str) -> None:
         self.address = address
-        super().__init__(f"{address} is no public address, and Http(allow_private=True) is not set")
+        super().__init__(f"{address} is no public address, and allow_private is not set")
 
 
 class NoAnswer(Exception):

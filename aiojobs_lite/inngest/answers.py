@@ -163,7 +163,7 @@ def verdict_of(headers: Mapping[str, str], now: int, name: str) -> Verdict:
         name: The name of the error.
     """
     if headers.get(_NO_RETRY, "").lower() == "true":
-        return Verdict(Wish.NEVER, name)
+        return Verdict(Wish.NEVER, f"its app says that {name}")
     delay = _retry_after(headers.get(_RETRY_AFTER, ""), now)
     return Verdict(Wish.AGAIN) if delay is None else Verdict(Wish.RETRY, name, delay)
 

@@ -173,7 +173,7 @@ class Apps:
             wanted = "a URL of this machine, or one of apps=[...]: in the mode 'dev' no other is called"
             raise InvalidOption(f"{config.id}.url", config.url, wanted)
         if not self._settings.allow_private and _is_private(config.url):
-            wanted = "a public address: allow_private=True of the Inngest application allows others"
+            wanted = "a public address: allow_private=True of inngest_app, or --allow-private, allows others"
             raise InvalidOption(f"{config.id}.url", config.url, wanted)
         _check_size(config.id, _document(app, config))
 

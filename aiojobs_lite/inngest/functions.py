@@ -35,6 +35,7 @@ _DAY_S: Final = 86_400.0
 _WEEK_S: Final = 7 * _DAY_S
 _LONGEST_JITTER_S: Final = 300.0
 _TIMEZONE: Final = "TZ="
+_VARIABLES: Final = frozenset({"event", "async"})
 _ALONE: Final = ("cancels", "debounce", "singleton", "priority", "rate_limit")  # what is not together with batchEvents
 
 
@@ -367,7 +368,11 @@ def _pattern(value: object, where: str) -> str:
 
 
 def _expression(value: object, where: str) -> Expression:
-    return compile_expression(_text(value, where))
+    found = compile_expression(_text(value, where))
+    unknown = sorted(found.names - _VARIABLES)
+    if unknown:
+        raise InvalidOption(where, found.text, f"an expression of event and async: there is no {unknown[0]!r}")
+    return found
 
 
 def _duration(value: object, where: str) -> float:

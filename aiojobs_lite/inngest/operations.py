@@ -47,7 +47,7 @@ _ANY_SIGNAL_BEFORE: Final = '{{"id":"","name":"inngest/signal","data":{{}},"sent
 _LONGEST_SIGNAL_CHARS: Final = 512
 _CONFLICT: Final = "Signal conflict; signal wait already exists for another run"  # as the service says it
 _NO_CONFLICT: Final = "Wait for another name, or with onConflict: 'replace'"
-_NO_GATEWAY: Final = "requests of the server for an app are not allowed: set the gateway= of the Inngest application"
+_NO_GATEWAY: Final = "requests of the server for an app are not allowed: set gateway= of inngest_app, or --gateway"
 
 
 class Waiter(NamedTuple):

@@ -82,7 +82,11 @@ def rule_options(config: FunctionConfig) -> dict[str, Any]:
     rules: dict[str, dict[str, Any]] = {}
     if is_batch(config) and config.batch is not None:
         key = key_function(config.batch.key, "batch", "id") if config.batch.key is not None else None
-        rules["batchEvents"] = {"batch": Batch(config.batch.size, max_wait=config.batch.timeout, key=key)}
+        try:
+            batch = Batch(config.batch.size, max_wait=config.batch.timeout, key=key)
+        except InvalidOption as error:
+            raise InvalidOption(f"{config.id}.batchEvents.{error.option}", error.value, error.expected) from None
+        rules["batchEvents"] = {"batch": batch}
     if config.debounce is not None:
         one = config.debounce
         key = key_function(one.key, "debounce", "id")

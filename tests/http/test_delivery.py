@@ -205,6 +205,17 @@ async def test_a_delivery_that_is_not_allowed_any_more_is_dead_and_not_sent(
         assert server.received == []
 
 
+async def test_a_delivery_that_failed_has_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """Its places are those of the library: what the receiver answered is all that there is to know."""
+    async with endpoint(reply(503)) as server, delivering(backoff=QUICK) as runner:
+        job = await dead(runner, server.url, max_attempts=2)
+    assert [(one.message, one.traceback) for one in job.history] == [("the receiver answered 503", None)] * 2
+    (line,) = [record for record in caplog.records if record.getMessage().startswith("dead:")]
+    assert "Retry: the receiver answered 503" in line.getMessage()
+    assert (line.exc_info, line.exc_text) == (None, None)
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_name_of_a_private_address_gets_nothing_and_its_reason_is_kept() -> None:
     async with endpoint() as server:
         http = Http(allow_http=True, resolver=Names(["127.0.0.1"]), backoff=QUICK)

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from aiojobs_lite import InvalidOption
+from aiojobs_lite.http import SigningKeys, Verifier
 from tests.helpers.waiting import unmeasured
 
 PROGRAM = """
@@ -43,6 +47,14 @@ asyncio.run(run())
 note("a runner that delivers")
 print(json.dumps(loaded))
 """
+
+
+def test_without_the_extra_a_dependency_of_fastapi_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "aiojobs_lite.http.signing.dependency", raising=False)
+    monkeypatch.setitem(sys.modules, "starlette.exceptions", None)
+    verifier = Verifier(SigningKeys.generate(), url="https://app.example/hooks")
+    with pytest.raises(InvalidOption, match=r'pip install "aiojobs_lite\[http\]"'):
+        verifier.dependency()
 
 
 def test_only_what_is_used_is_imported(tmp_path: Path) -> None:

@@ -348,7 +348,7 @@ async def test_a_name_is_looked_at_again_when_it_is_dialled_again(monkeypatch: p
             error = await no_answer(session, get(f"http://rebound.example:{ports[0]}/"))
             again = await no_answer(session, get(f"http://rebound.example:{ports[1]}/"))
         assert first.body == "public"
-        refused = "no connection: 127.0.0.1 is no public address, and Http(allow_private=True) is not set"
+        refused = "no connection: 127.0.0.1 is no public address, and allow_private is not set"
         assert [str(error), str(again)] == [refused, refused]
         assert names.asked == ["rebound.example"] * 3
         assert (public.connections, private.connections) == (1, 0)

@@ -192,7 +192,7 @@ def test_a_function_that_failed_says_how() -> None:
 def test_the_header_and_not_the_status_says_whether_it_is_tried_again(status: int, no_retry: str, wish: Wish) -> None:
     found = failed(read(status, {"name": "E", "message": "m"}, x_inngest_no_retry=no_retry))
     assert (found.verdict.wish, found.failure.error_type) == (wish, "E")
-    assert found.verdict.text == ("E" if wish is Wish.NEVER else "")
+    assert found.verdict.text == ("its app says that E" if wish is Wish.NEVER else "")
 
 
 @pytest.mark.parametrize(

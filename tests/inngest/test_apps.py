@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from aiojobs_lite.inngest import inngest_app
 from aiojobs_lite.inngest.apps import Apps
 from aiojobs_lite.inngest.cancellers import Cancellers
 from aiojobs_lite.inngest.functions import FunctionConfig
+from aiojobs_lite.inngest.keys import SigningKey
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.endpoints import Received, endpoint, reply
-from tests.helpers.inngest import hashed, operation, sdk
+from tests.helpers.inngest import SIGNING_KEY, hashed, operation, sdk
 from tests.helpers.inngest_app import shop
 from tests.helpers.waiting import until
 
@@ -146,6 +147,49 @@ async def test_an_app_whose_registration_goes_elsewhere_is_logged(caplog: pytest
         async with runner:
             await until(lambda: "did not register itself" in caplog.text)
     assert "it answered 200, and no registration came: its SDK calls /fn/register at the root of" in caplog.text
+
+
+async def test_a_registration_that_is_refused_is_logged_once_with_its_reason(
+    job_kit: JobKit, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused() -> list[str]:
+        return [text for record in caplog.records if "was not registered" in (text := record.getMessage())]
+
+    async with shop(job_kit, lambda _: sdk(200, 1), mode="cloud", event_key="events", signing_key=SIGNING_KEY) as made:
+        wrong = made.function(id="shop-odd", triggers=[{"cron": "* * *"}])
+        key = {"Authorization": f"Bearer {SigningKey(SIGNING_KEY).bearer}"}
+        for _ in range(2):
+            assert (await made.register(made.function())).status_code == 401
+            assert (await made.register(wrong, **key)).status_code == 400
+        assert refused() == [
+            "an app at 127.0.0.1 was not registered: the signing key is wrong or missing: set INNGEST_SIGNING_KEY in"
+            " the app",
+            "an app at 127.0.0.1 was not registered: shop-odd.triggers.cron='* * *': expected a cron expression:"
+            " schedule '* * *', expression: it has 3 fields; write five fields (minute, hour, day of month, month, day"
+            " of week), or six with the second first.",
+        ]
+        assert (await made.register(**key)).status_code == 200
+        await made.register(wrong, **key)
+    assert len(refused()) == 3, "after one that counted, the reason is logged again"
+
+
+async def test_of_an_app_whose_registration_is_refused_nothing_else_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """It answers 200 all the same, as the SDKs do; the reason was logged when the registration came."""
+    async with AsyncExitStack() as stack:
+
+        async def answer(_: Received, writer: Any) -> None:
+            assert (await client.post("/fn/register", json={"functions": []})).status_code == 400
+            writer.write(reply(200))
+
+        server = await stack.enter_async_context(endpoint(answer))
+        runner = JobRunner(":memory:")
+        app = inngest_app(runner, mode="dev", apps=[f"{server.url}/x"], look_every=0.1)
+        transport = httpx.ASGITransport(app)
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://inngest.test"))
+        await stack.enter_async_context(runner)
+        await until(lambda: len(server.received) >= 4)
+    assert caplog.text.count("an app at 127.0.0.1 was not registered: appName=None") == 1
+    assert "did not register itself" not in caplog.text
 
 
 async def test_an_app_that_cannot_ask_back_at_first_is_asked_again_soon_and_not_logged(

@@ -148,6 +148,13 @@ async def test_a_batch_is_one_run_of_several_events(job_kit: JobKit) -> None:
         assert sorted(found) == [[0, 1], [2]]
 
 
+async def test_a_batch_that_cannot_be_is_refused_with_the_name_of_its_function(job_kit: JobKit) -> None:
+    async with shop(job_kit, lambda _: sdk(200, 1)) as made:
+        answer = await made.register(made.function(batchEvents={"maxSize": 100_000, "timeout": "10s"}))
+        text = "shop-pay.batchEvents.size=100000: expected a whole number from 2 to 10,000."
+        assert (answer.status_code, answer.json()["error"]) == (400, text)
+
+
 async def test_an_event_that_does_not_fit_the_condition_of_a_batch_runs_alone_and_at_once(job_kit: JobKit) -> None:
     async with shop(job_kit, lambda body: sdk(200, [one["data"]["n"] for one in body["events"]])) as made:
         batch = {"maxSize": 3, "timeout": "10s", "key": "event.data.user", "if": "event.data.n < 5"}

@@ -114,6 +114,7 @@ def test_all_of_flow_control_is_read() -> None:
         ({"triggers": [{"event": "a/b"}] * 11}, "at most 10"),
         ({"triggers": [{"event": "a*b"}]}, "the name of an event"),
         ({"triggers": [{"event": "a", "expression": "event.data.("}]}, "an expression"),
+        ({"cancel": [{"event": "a", "if": "asyn.data.id == 1"}]}, "of event and async: there is no 'asyn'"),
         ({"triggers": [{"cron": "every day"}]}, "a cron expression"),
         ({"triggers": [{"cron": "* * * * *", "jitter": "10m"}]}, "at most 5m"),
         ({"concurrency": [1, 2, 3]}, "at most 2"),

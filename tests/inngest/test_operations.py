@@ -228,7 +228,7 @@ async def test_what_an_app_asks_the_server_to_request_is_refused_unless_it_is_al
         assert isinstance(raised, StepRaised)
         assert (raised.verdict, raised.failure.error_type) == (Verdict(Wish.NEVER, "GatewayRefused"), "GatewayRefused")
         assert raised.failure.message == (
-            "requests of the server for an app are not allowed: set the gateway= of the Inngest application"
+            "requests of the server for an app are not allowed: set gateway= of inngest_app, or --gateway"
         )
 
 

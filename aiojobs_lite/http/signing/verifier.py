@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, SystemClock
 from aiojobs_lite.errors import InvalidOption, SignatureRefused
-from aiojobs_lite.handlers.checks import check_clock, check_whole
+from aiojobs_lite.handlers.checks import check_clock, check_whole, missing_extra
 from aiojobs_lite.http.signing.keys import STANDARD, SigningKeys
 from aiojobs_lite.http.signing.schemes import NotRead, VerifiedMessage
 from aiojobs_lite.http.signing.signer import check_body, scheme_of
@@ -79,9 +79,14 @@ class Verifier:
 
         Args:
             largest_body: Most bytes of a body; no more are read.
-        """
-        from aiojobs_lite.http.signing.dependency import dependency_of  # noqa: PLC0415  # it needs Starlette
 
+        Raises:
+            InvalidOption: If it cannot be that, or the extra is not installed.
+        """
+        try:
+            from aiojobs_lite.http.signing.dependency import dependency_of  # noqa: PLC0415  # it needs Starlette
+        except ModuleNotFoundError as error:
+            raise missing_extra("verifier", self, "http") from error
         return dependency_of(self.admit, check_largest_body(largest_body))
 
 

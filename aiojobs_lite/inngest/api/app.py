@@ -53,6 +53,7 @@ ROUTES: Final[tuple[InngestRoute, ...]] = (
 """Of all endpoints."""
 
 _LEAST_REFUSED: Final = 400
+_NOT_FOUND: Final = 404
 
 
 def make_app(runner: JobRunner, settings: InngestSettings) -> AsgiApp:
@@ -94,6 +95,8 @@ async def _refuse(hub: Hub, request: Request, error: Exception) -> Response:
     """An answer of JSON, which SDKs expect, for a path or a method that nothing serves."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     problem = f"{request.method} {request.url.path}: there is no such endpoint"
+    if request.method == "GET" and status == _NOT_FOUND:  # a person may look for pages, as the service has them
+        problem += "; this server has no pages: `aiojobs-lite web FILE` shows what runs in its database"
     return respond(hub, {"error": shorten(problem, LONGEST_PROBLEM_SHOWN_CHARS)}, status)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.clock import SystemClock, to_datetime
-from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.errors import StoreRefused, StoreUnavailable
 from aiojobs_lite.stores.named_sql import migrations
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.examination import examine_database, examine_files
@@ -60,9 +60,12 @@ class SqliteUpkeep:
             with self._reading(self._path) as connection:
                 version = schema.checked_version(connection, str(self._path), self._sql)
                 found += examine_database(connection, version, is_thorough=is_thorough)
+            is_locked = self.is_locked(1.0)
         except StoreRefused as error:
             return [*found, Finding("schema", "bad", str(error))]
-        is_locked = self.is_locked(1.0)
+        except StoreUnavailable as error:
+            advice = "its file, its folder and their log must be usable by this user"
+            return [*found, Finding("access", "bad", f"{error.code}: {error.detail}: {advice}")]
         locked = f"{self.lock_holder() or 'another program'} has kept it locked for a second; end that transaction"
         return [*found, Finding("lock", "bad", locked) if is_locked else Finding("lock", "ok", "it can be written")]
 
@@ -150,7 +153,8 @@ class SqliteUpkeep:
         try:
             os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
-            raise StoreRefused(str(part), "unreadable", f"It cannot be made: {error.strerror}.") from error
+            advice = f"It cannot be made in {part.absolute().parent}: {error.strerror}."
+            raise StoreRefused(str(part), "unreadable", advice) from error
         try:
             with self._reading(source) as reader, self._connected(part, "rw") as writer:
                 if schema.checked_version(reader, str(source), self._sql) == 0:

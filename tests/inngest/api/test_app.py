@@ -127,6 +127,16 @@ async def test_an_id_that_an_app_has_left_is_free_for_another(job_kit: JobKit) -
         assert (await made.register(made.function(), app="other")).status_code == 200
 
 
+async def test_a_person_who_looks_for_pages_is_led_to_the_dashboard(job_kit: JobKit) -> None:
+    async with shop(job_kit, returns(1)) as made:
+        answer = await made.client.get("/")
+        assert (answer.status_code, answer.json()["error"]) == (
+            404,
+            "GET /: there is no such endpoint; this server has no pages: `aiojobs-lite web FILE` shows what runs in its"
+            " database",
+        )
+
+
 # Keys.
 
 

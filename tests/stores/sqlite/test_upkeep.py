@@ -86,6 +86,17 @@ def test_what_has_no_jobs_is_neither_copied_nor_migrated(tmp_path: Path) -> None
     assert [one.name for one in tmp_path.iterdir()] == ["other.db"]
 
 
+def test_a_doctor_says_what_it_found_of_a_file_that_cannot_be_read(path: Path) -> None:
+    Path(f"{path}-wal").unlink(missing_ok=True)
+    Path(f"{path}-wal").mkdir()
+    found = open_upkeep(path).examine(is_thorough=False)
+    assert [one.name for one in found] == ["file", "place", "library", "log", "space", "runners", "access"]
+    text = (
+        "SQLITE_CANTOPEN: unable to open database file: its file, its folder and their log must be usable by this user"
+    )
+    assert (found[-1].level, found[-1].text) == ("bad", text)
+
+
 def test_a_restore_takes_no_damaged_copy_and_not_the_file_itself(path: Path, tmp_path: Path) -> None:
     upkeep, bad = open_upkeep(path), tmp_path / "bad.db"
     bad.write_bytes(b"no database, but long enough to be looked at" * 100)
@@ -110,7 +121,7 @@ def test_a_damaged_copy_is_refused_after_a_look_at_all_its_pages(path: Path, tmp
 
 
 def test_a_copy_is_refused_where_none_can_be_made(path: Path, tmp_path: Path) -> None:
-    with pytest.raises(StoreRefused, match="It cannot be made: No such file or directory"):
+    with pytest.raises(StoreRefused, match=r"It cannot be made in .*/none: No such file or directory"):
         open_upkeep(path).back_up(tmp_path / "none" / "copy.db", ignore)
 
 
