@@ -80,7 +80,7 @@ def filters_of(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in wanted:
             wanted[name] = dict(pairs_of(name, wanted[name]))
     if "key" in wanted:
-        wanted["key"] = dict(pairs_of("key", [wanted["key"]]))
+        wanted["key"] = dict(pairs_of("key", [wanted["key"]], "LIMIT=KEY"))
     return wanted
 
 
@@ -100,7 +100,7 @@ def time_of_option(option: str, text: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
-def pairs_of(option: str, texts: Iterable[str]) -> list[tuple[str, Any]]:
+def pairs_of(option: str, texts: Iterable[str], form: str = "NAME=VALUE") -> list[tuple[str, Any]]:
     """Names with values, of `NAME=VALUE`: JSON, if it is that, else text.
 
     Raises:
@@ -110,7 +110,7 @@ def pairs_of(option: str, texts: Iterable[str]) -> list[tuple[str, Any]]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise InvalidOption(option, text, "NAME=VALUE")
+            raise InvalidOption(option, text, form)
         found.append((name, value_of(value)))
     return found
 

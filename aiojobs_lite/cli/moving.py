@@ -33,6 +33,7 @@ class _Action(NamedTuple):
         statuses: Those of the jobs to which it can be done, if no status is asked for.
         one: Does it to one job.
         many: Does it to at most so many that filters choose; returns how many.
+        more_statuses: Those to which it can be done as well, if they are asked for.
     """
 
     name: str
@@ -40,6 +41,21 @@ class _Action(NamedTuple):
     statuses: tuple[str, ...]
     one: Callable[[OpenedDatabase, int], Awaitable[object]]
     many: Callable[[OpenedDatabase, Mapping[str, Any], int], Awaitable[int]]
+    more_statuses: tuple[str, ...] = ()
+
+    def statuses_of(self, wanted: Mapping[str, Any]) -> tuple[str, ...]:
+        """Those of the jobs that filters choose.
+
+        Raises:
+            InvalidOption: If it can be done to no job of the status that is asked for: a dry run would count them.
+        """
+        if "status" not in wanted:
+            return self.statuses
+        possible = (*self.statuses, *self.more_statuses)
+        if wanted["status"] not in possible:
+            expected = f"{' or '.join(map(repr, possible))}: no other job can be {self.past.partition(',')[0]}"
+            raise InvalidOption("status", wanted["status"], expected)
+        return (wanted["status"],)
 
 
 def _command(action: _Action, text: str) -> Callable[..., object]:
@@ -78,7 +94,7 @@ def _move(
         raise InvalidOption("ID", None, f"the ids of the jobs to {action.name}, or a filter such as --type")
     chosen = {**wanted, **({"ids": ids} if ids else {})}
     by_filter = bool({*wanted} - {"order"})
-    statuses = (wanted["status"],) if "status" in wanted else action.statuses
+    statuses = action.statuses_of(wanted)
     number = look(db, partial(_count, chosen=chosen, statuses=statuses)) if by_filter or dry_run else len(ids or ())
     refused: dict[int, str] = {}
     if not dry_run and (by_filter or action.name == "delete"):
@@ -154,7 +170,7 @@ async def _run_many_now(opened: OpenedDatabase, chosen: Mapping[str, Any], limit
 redrive_jobs: Final = _command(
     _Action(
         "redrive", "redriven", ("dead",), lambda opened, job_id: opened.jobs.redrive(job_id),
-        lambda opened, chosen, limit: opened.jobs.redrive_many(**chosen, limit=limit),
+        lambda opened, chosen, limit: opened.jobs.redrive_many(**chosen, limit=limit), ("cancelled",),
     ),
     "Sends dead jobs back to pending, with all attempts before them; by ids cancelled ones as well.",
 )  # fmt: skip

@@ -44,6 +44,7 @@ def test_the_help_names_each_command() -> None:
         (["list", "--limit", "0"], "limit=0: expected"),
         (["list", "--created-from", "yesterday"], "an ISO time (UTC unless it says otherwise), or"),
         (["list", "--payload", "x"], "NAME=VALUE"),
+        (["list", "--key", "acme"], "key='acme': expected LIMIT=KEY."),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("database")

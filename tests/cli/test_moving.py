@@ -35,6 +35,21 @@ def test_a_filter_is_confirmed_with_the_number_and_a_dry_run_changes_nothing() -
     assert status_of(2) == status_of(3) == "pending"
 
 
+@pytest.mark.parametrize(
+    ("name", "status", "text"),
+    [
+        ("redrive", "completed", "status='completed': expected 'dead' or 'cancelled': no other job can be redriven."),
+        ("cancel", "dead", "status='dead': expected 'pending' or 'processing': no other job can be cancelled."),
+        ("run-now", "dead", "status='dead': expected 'pending': no other job can be due now."),
+        ("delete", "processing", "'completed' or 'dead' or 'cancelled': no other job can be deleted."),
+    ],
+)
+def test_a_dry_run_counts_no_jobs_that_would_not_be_moved(name: str, status: str, text: str) -> None:
+    found = command(name, "--status", status, "--dry-run")
+    assert (found.code, found.out) == (2, "")
+    assert text in found.err
+
+
 def test_a_delete_is_confirmed_by_ids_as_well() -> None:
     assert command("delete", 1).code == 2
     assert command("delete", 1, 2, "--dry-run").out == "2 jobs to delete\n"
