@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 from aiojobs_lite.durable.durable import Durable
-from aiojobs_lite.errors import AiojobsError, RunnerNotStarted, StoreUnavailable
+from aiojobs_lite.errors import AiojobsError, RunnerClosed, RunnerNotStarted, StoreUnavailable
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest, HttpSession, NoAnswer, open_session
 from aiojobs_lite.inngest.apps import Apps
 from aiojobs_lite.inngest.pace import Pace
@@ -34,6 +34,7 @@ _NOTHING_CAME: Final = (
     "it answered {}, and no registration came: its SDK calls /fn/register at the root of INNGEST_DEV or"
     " INNGEST_BASE_URL, whatever path that has"
 )
+_CLOSED: Final = "CLOSED"
 _MOST_REFUSED: Final = 100  # reasons that are known
 _SUCCESS: Final = range(200, 300)
 
@@ -176,7 +177,8 @@ class Hub:
                 if is_first and isinstance(error, RunnerNotStarted | StoreUnavailable):
                     await asyncio.sleep(_START_LOOK_S)  # resources are entered before the engine starts
                     continue
-                _log.warning("the registered apps could not be read: %s", error)
+                if not _is_of_closing(error):
+                    _log.warning("the registered apps could not be read: %s", error)
             return
 
     async def _report_unclaimed(self) -> None:
@@ -228,6 +230,11 @@ class Hub:
             return ""
         await self._loaded()  # it may have come to another process
         return _NOTHING_CAME.format(found.status) if self.apps.is_empty else ""
+
+
+def _is_of_closing(error: AiojobsError) -> bool:
+    """Whether the runner is being closed: what looks after the apps ends in a moment."""
+    return isinstance(error, RunnerClosed) or (isinstance(error, StoreUnavailable) and error.code == _CLOSED)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

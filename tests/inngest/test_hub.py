@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.errors import AiojobsError, StoreUnavailable
 from aiojobs_lite.inngest import hub as module
 from aiojobs_lite.inngest.hub import Hub
 from aiojobs_lite.inngest.settings import inngest_settings
@@ -134,3 +135,29 @@ async def test_work_that_is_cancelled_ends_at_once(monkeypatch: pytest.MonkeyPat
     assert hub.time == 60
     async with asyncio.timeout(PATIENCE):
         await hub.in_no_hurry(lambda: hub.takes(0))
+
+
+class FailingApps(KnownApps):
+    """Apps that cannot be read, after the first time."""
+
+    def __init__(self, error: AiojobsError) -> None:
+        super().__init__()
+        self._error = error
+
+    async def load(self) -> None:
+        await super().load()
+        if self.reads > 1:
+            raise copy(self._error)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_logged"), [(IOERR, True), (StoreUnavailable("CLOSED", "the store is closed"), False)]
+)
+async def test_apps_that_cannot_be_read_are_logged_but_not_while_the_runner_closes(
+    error: AiojobsError, is_logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub, apps = Hub(JobRunner(":memory:"), inngest_settings({"mode": "dev", "look_every": 0.1})), FailingApps(error)
+    hub.apps, hub.runner = cast("Any", apps), cast("Any", Unreadable())
+    async with hub.opened():
+        await until(lambda: apps.reads > 2)
+    assert ("the registered apps could not be read" in caplog.text) is is_logged
