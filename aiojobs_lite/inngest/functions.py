@@ -35,7 +35,7 @@ _DAY_S: Final = 86_400.0
 _WEEK_S: Final = 7 * _DAY_S
 _LONGEST_JITTER_S: Final = 300.0
 _TIMEZONE: Final = "TZ="
-_VARIABLES: Final = frozenset({"event", "async"})
+_VARIABLES: Final = frozenset({"event", "async", "vars"})  # the last one is null: the service knows it as well
 _ALONE: Final = ("cancels", "debounce", "singleton", "priority", "rate_limit")  # what is not together with batchEvents
 
 

@@ -67,6 +67,11 @@ def test_every_shape_of_concurrency(value: Any, limits: list[Any]) -> None:
     assert [(one.limit, one.key and one.key.text, one.scope) for one in found] == limits
 
 
+def test_variables_that_the_service_knows_are_taken() -> None:
+    (found,) = read(cancel=[{"event": "a", "if": "vars.n == null && event.data.n == async.data.n"}]).cancels
+    assert found.event == "a"
+
+
 def test_names_are_read_in_any_case() -> None:
     found = read(RateLimit={"LIMIT": 1, "period": "1h"}, Singleton={"Mode": "skip", "key": "event.data.id"})
     assert found.rate_limit is not None
