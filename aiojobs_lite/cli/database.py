@@ -62,6 +62,7 @@ def restore_file(
 ) -> None:
     """Puts a copy in the place of the database, and keeps the former one beside it. Refused while a program uses it."""
     upkeep, database = _upkeep(db), database_or_default(db)
+    open_upkeep(copy).facts()  # a copy that cannot be read is refused before the question
     confirm(f"Put {copy} in the place of {database}?", yes=yes)
     with bar("restore") as progress:
         former = upkeep.restore(copy, progress)

@@ -63,6 +63,15 @@ def test_a_restore_puts_the_copy_in_place_and_keeps_the_former_file(database: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app.db", Path(found["former"]).name, "copy.db"]
 
 
+@pytest.mark.usefixtures("database")
+def test_a_copy_that_cannot_be_read_is_refused_before_the_question(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.db"
+    bad.write_text("this is no database " * 100)
+    for copy, text in ((tmp_path / "none.db", "missing file"), (bad, "corrupt")):
+        found = command("db", "restore", copy)
+        assert (found.code, text in found.err) == (1, True), found
+
+
 def test_a_restore_is_refused_while_a_runner_lives(database: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     command("db", "backup", copy)
