@@ -8,7 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from aiojobs_lite.cli.serving import Port, log_to_standard_error, serve_app
+from aiojobs_lite.cli.listening import Port, is_of_this_machine
+from aiojobs_lite.cli.screen import note
+from aiojobs_lite.cli.serving import log_to_standard_error, serve_app
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.runner.runner import JobRunner
 
@@ -44,6 +46,8 @@ def serve_inngest(
 
     log_to_standard_error()
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    if dev and not is_of_this_machine(host):
+        note(f"aiojobs-lite: a program on any machine that reaches {host} can start functions: --dev checks no keys")
     runner = JobRunner(database)
     options: Any = _keys(is_dev=dev) | ({"allow_private": True} if allow_private else {})
     served = inngest_app(runner, mode="dev" if dev else "cloud", apps=app or [], gateway=gateway or [], **options)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from aiojobs_lite.cli.listening import is_of_this_machine
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.opened import OpenedDatabase
@@ -34,7 +34,7 @@ def dashboard_alone(database: str, host: str, *, read_only: bool) -> tuple[JobRu
     if not Path(database).is_file():
         raise InvalidOption("database", database, "a file that is there: the dashboard makes none")
     password = os.environ.get(PASSWORD_VARIABLE, "")
-    if not password and not _is_of_this_machine(host):
+    if not password and not is_of_this_machine(host):
         raise InvalidOption("host", host, f"an address of this machine, such as 127.0.0.1, or {PASSWORD_VARIABLE}=...")
     users = {_USER: password}
     auth = loopback_only("read" if read_only else "admin")
@@ -42,10 +42,3 @@ def dashboard_alone(database: str, host: str, *, read_only: bool) -> tuple[JobRu
         auth = basic_auth({}, users) if read_only else basic_auth(users)
     runner = OpenedDatabase(database, opening="act")
     return runner, jobs_dashboard(runner, auth=auth, title=Path(database).name)
-
-
-def _is_of_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -28,6 +28,16 @@ def test_it_serves_one_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert (found, given) == (0, {"host": "127.0.0.1", "port": 9, "log_config": None})
 
 
+@pytest.mark.parametrize(("host", "is_open"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
+def test_it_says_that_others_can_reach_it_without_a_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, is_open: bool
+) -> None:
+    monkeypatch.setattr(uvicorn, "run", lambda _app, **_options: None)
+    assert main(["inngest", str(tmp_path / "jobs.db"), "--dev", "--host", host]) == 0
+    said = f"aiojobs-lite: a program on any machine that reaches {host} can start functions: --dev checks no keys\n"
+    assert capsys.readouterr().err == said * is_open
+
+
 def test_what_cannot_work_is_said_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
