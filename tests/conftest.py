@@ -64,8 +64,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     rings.sort(items)
+    items[:], left = rings.draw(items, config)
+    if left:
+        config.hook.pytest_deselected(items=left)
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.fixturenames[:] = dict.fromkeys(["no_task_left", *item.fixturenames])  # others need no event loop

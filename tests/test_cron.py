@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidSchedule
-from tests.helpers.rings import depth, first_of
+from tests.helpers.rings import depth, drawn, first_of
+
+pytestmark = drawn(2)
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

@@ -6,6 +6,7 @@ import asyncio
 import random
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis.internal.conjecture import engine
 
 from tests.helpers import cpu, limits, seeds
 from tests.helpers.limits import limited
-from tests.helpers.rings import SMALLER_S, slow
+from tests.helpers.rings import _RUN, ALL, SMALLER_S, draw, drawn, slow, some_of
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE, unmeasured
 
@@ -47,6 +48,50 @@ def test_what_a_run_of_the_second_ring_draws_is_repeated_in_each_of_its_processe
         monkeypatch.setattr(pytestconfig, "workerinput", in_worker)
         seeds.draw(pytestconfig)
         assert (seeds.repeats(pytestconfig).endswith(f"--hypothesis-seed={seed}")) is is_same
+
+
+class Case:
+    """An item of pytest, as far as `draw` looks at it."""
+
+    def __init__(self, number: int, *marks: pytest.Mark) -> None:
+        self.nodeid, self._marks = f"tests/test_a.py::test_a[{number}]", {mark.name: mark for mark in marks}
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        return self._marks.get(name)
+
+
+def drawn_of(config: pytest.Config, *marks: pytest.Mark) -> list[str]:
+    cases: Any = [Case(number, *marks) for number in range(300)]
+    kept, left = draw(cases, config)
+    assert {*kept, *left} == {*cases}
+    return [case.nodeid for case in kept]
+
+
+def test_a_run_of_the_second_ring_draws_one_case_of_so_many_by_its_seed(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    marks = slow.mark, drawn(3).mark
+    monkeypatch.setattr(pytestconfig, "args", ["tests"])
+    monkeypatch.delenv(ALL, raising=False)
+    monkeypatch.setattr(_RUN, "is_deep", False)
+    assert len(drawn_of(pytestconfig, *marks)) == 300
+    monkeypatch.setattr(_RUN, "is_deep", True)
+    runs = []
+    for seed in ("1", "1", "2"):
+        monkeypatch.setattr(pytestconfig.option, "hypothesis_seed", seed)
+        runs.append(drawn_of(pytestconfig, *marks))
+    assert runs[0] == runs[1] != runs[2]
+    assert all(70 < len(run) < 130 for run in runs)
+    assert len(drawn_of(pytestconfig, slow.mark)) == len(drawn_of(pytestconfig, drawn(3).mark)) == 300
+    monkeypatch.setattr(pytestconfig, "args", ["tests/test_a.py::test_a"])
+    assert len(drawn_of(pytestconfig, *marks)) == 300
+    monkeypatch.setattr(pytestconfig, "args", ["tests"])
+    monkeypatch.setenv(ALL, "1")
+    assert len(drawn_of(pytestconfig, *marks)) == 300
+    assert some_of(2, range(9)) == [*range(9)]
+    monkeypatch.delenv(ALL)
+    assert len({*some_of(2, range(9))}) == 2
+    assert some_of(9, range(9)) == [*range(9)]
 
 
 def failure(profile: str) -> int:

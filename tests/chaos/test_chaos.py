@@ -15,12 +15,13 @@ import pytest
 
 from tests.chaos.auditor import CHECKS
 from tests.chaos.killer import FAULTS
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 pytestmark = [
     slow,
+    drawn(2),
     pytest.mark.skipif(sys.platform != "linux", reason="which process holds a lock is known from /proc/locks"),
 ]
 

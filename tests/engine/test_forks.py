@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.programs import program
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.waiting import PATIENCE
+
+pytestmark = drawn(2)
 
 HOWS = {
     "returns": (0, ""),

@@ -18,11 +18,11 @@ from tests.helpers import starting
 from tests.helpers.calls import has_workers, in_process, outside, pid_in, started
 from tests.helpers.engine import engine_of
 from tests.helpers.programs import alive, program
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.starting import HOWS
 from tests.helpers.waiting import PATIENCE
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"), drawn(2)]
 STARTS = pytest.mark.parametrize("how", HOWS)
 
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidSchedule
 from tests.helpers.calendar import DAY, HOUR, MINUTE, SECOND, Rule, changes, ticks, utc
-from tests.helpers.rings import depth, first_of, slow
+from tests.helpers.rings import depth, drawn, first_of, slow
+
+pytestmark = drawn(2)
 
 T = TypeVar("T")
 ODD_DAYS = (

@@ -31,9 +31,9 @@ from tests.helpers import cpu
 from tests.helpers.command import command
 from tests.helpers.dashboard import dashboard, press, tags_of
 from tests.helpers.hostile_text import is_one_printed_line
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 
-pytestmark = slow
+pytestmark = [slow, drawn(2)]
 
 HUGE = 10_000_000
 MOST = 64 * 1024 * 1024

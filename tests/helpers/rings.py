@@ -7,6 +7,8 @@
   `--hypothesis-profile=smaller` has it look for the same failure, made smaller.
 - `first_of(count, values)`: all values are tested; only `count` of them, evenly spread, in the first ring.
 - `some_of(count, values)`: each run of the second ring draws so many of them; with AIOJOBS_LITE_TESTS_ALL=1, all.
+- `@drawn(3)`: each run of the second ring draws about one of three cases of the test; all with the same variable, and
+  where tests are named.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ SMALLER = (*AS_FOUND, Phase.shrink)
 
 slow = pytest.mark.slow
 deep = pytest.mark.deep
+drawn = pytest.mark.drawn
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed; .ci/run installs it")
 
 
@@ -67,6 +70,21 @@ def sort(items: Iterable[pytest.Item]) -> None:
         by_hypothesis = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if by_hypothesis or item.get_closest_marker("deep"):
             item.add_marker(slow)
+
+
+def draw(items: Iterable[pytest.Item], config: pytest.Config) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """What a run has, and what it leaves out. In one of the second ring the seed of hypothesis decides, which all its
+    processes have; the names decide nothing else, so that other tests may come and go.
+    """
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    is_whole = not _RUN.is_deep or ALL in os.environ or any("::" in name for name in config.args)
+    seed = config.getoption("hypothesis_seed", None)
+    for item in items:
+        mark = None if is_whole or item.get_closest_marker("slow") is None else item.get_closest_marker("drawn")
+        is_drawn = mark is None or random.Random(f"{seed} {item.nodeid}").random() * mark.args[0] < 1
+        (kept if is_drawn else left).append(item)
+    return kept, left
 
 
 def depth(first: T, second: T) -> T:

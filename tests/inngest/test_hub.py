@@ -57,6 +57,12 @@ async def test_its_end_waits_for_its_task_and_is_cancelled_if_it_is_to_be(is_can
         assert await life == "ended"
 
 
+def test_no_app_is_called_before_the_runner_is_started() -> None:
+    hub = Hub(JobRunner(":memory:"), inngest_settings({"mode": "dev"}))
+    with pytest.raises(RuntimeError, match="the runner of the Inngest application is not started"):
+        _ = hub.session
+
+
 class KnownApps:
     """Apps that are read again and again."""
 

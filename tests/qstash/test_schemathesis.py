@@ -12,9 +12,11 @@ import pytest
 
 from aiojobs_lite.qstash.description import OPERATIONS
 from tests.helpers.qstash_service import TOKEN, Service, service
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
+
+pytestmark = drawn(2)
 
 CHECKS: Final = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",

@@ -48,7 +48,9 @@ from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import FakeClock, JobKit
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.documents import DOCS, rows, section, spans
-from tests.helpers.rings import depth, first_of
+from tests.helpers.rings import depth, drawn, first_of
+
+pytestmark = drawn(2)
 
 
 async def handler(number: int = 0) -> None: ...

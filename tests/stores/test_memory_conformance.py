@@ -12,9 +12,10 @@ from tests.helpers import conformance
 from tests.helpers.callers import Caller
 from tests.helpers.memory_joining import MemoryCaller
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 
-pytestmark = slow  # it is the proof of the suite, and every store of the library passes that in the first ring
+# It is the proof of the suite, and every store of the library passes that in the first ring.
+pytestmark = [slow, drawn(3)]
 
 globals().update(conformance.test_classes())
 

@@ -31,7 +31,7 @@ from tests.helpers.browser import Visit, chromium, needs_chromium, visit
 from tests.helpers.rings import slow
 from tests.helpers.root import ROOT
 from tests.helpers.shop import HOSTILE_NAME, fill, shop
-from tests.helpers.waiting import until
+from tests.helpers.waiting import PATIENCE, until
 
 pytestmark = [slow, needs_chromium]
 
@@ -135,6 +135,7 @@ async def test_a_long_count_is_made_while_the_page_is_shown_or_when_it_is_asked_
     monkeypatch.setattr(bulk, "COUNTED_AT_ONCE", 1e-9)
     monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
     monkeypatch.setattr(lists, "FEW", 0)  # and sorts none
+    monkeypatch.setattr(walks, "PAGE_S", PATIENCE)  # and the list asks until it has them all
     async with opened() as (_, address, browser):
         async with visit(browser, java_script_enabled=has_scripts, viewport=WIDE) as visited:
             page = visited.page

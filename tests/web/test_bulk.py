@@ -11,6 +11,7 @@ from aiojobs_lite.runner import walks
 from aiojobs_lite.stores.sqlite import lists
 from aiojobs_lite.web import bulk
 from tests.helpers.dashboard import dashboard, press, tags_of, text_of
+from tests.helpers.waiting import PATIENCE
 
 
 def runner_of_orders() -> JobRunner:
@@ -126,6 +127,7 @@ async def test_a_count_that_goes_through_many_jobs_is_made_when_the_page_is_show
     monkeypatch.setattr(bulk, "COUNTED_AT_ONCE", 1e-9)
     monkeypatch.setattr(walks, "FIRST_LOOKS", 1)  # a question looks at one job
     monkeypatch.setattr(lists, "FEW", 0)  # and sorts none
+    monkeypatch.setattr(walks, "PAGE_S", PATIENCE)  # and the list asks until it has them all
     runner = runner_of_orders()
     async with dashboard(runner) as client:
         await die(runner, 4)

@@ -15,8 +15,10 @@ from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import conformance, new_file
 from tests.helpers.callers import Caller, SqliteCaller
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.sqlite_store import StrictConnection, make_faulty
+
+pytestmark = drawn(3)
 
 globals().update(conformance.test_classes())
 
