@@ -232,16 +232,18 @@ async def test_a_handler_that_cancels_stops_no_other(handler: Callable[..., Any]
 async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_nothing(tmp_path: Path) -> None:
     async with program("-m", "tests.helpers.apps.interrupted", tmp_path, str(SEEDS)) as parent:
         for _ in range(SEEDS):
-            await parent.line("ended", "hangs")
+            await parent.line("ended", "forgotten", "hangs")
         assert await parent.ended() == 0
     assert [line for line in parent.lines if line.startswith("hangs")] == []
-    assert [code for _, _, code in parent.said("ended")] == ["-2"] * SEEDS
+    assert [code for _, _, code in (*parent.said("ended"), *parent.said("forgotten"))] == ["-2"] * SEEDS
+    forgotten = {int(seed) for _, seed, _ in parent.said("forgotten")}
+    assert len(forgotten) <= 1  # by asyncio, once in hundreds of runs
     # The second signal of each odd seed may break off what asyncio.run does at its end: then asyncio complains.
     said = "\n".join((tmp_path / f"{seed}.err").read_text() for seed in range(0, SEEDS, 2))
     assert "KeyboardInterrupt" in said
     for complaint in ("never retrieved", "was destroyed", "never awaited", "please report", "ResourceWarning"):
         assert complaint not in said, said
-    acknowledged = 0
+    acknowledged, left = 0, {*range(4, SEEDS, 5), *forgotten}
     for seed in range(SEEDS):
         noted = tmp_path / f"{seed}.log"
         ids = set(map(int, noted.read_text().split())) if noted.exists() else set()
@@ -253,6 +255,6 @@ async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_not
                 found = dict(connection.execute("SELECT id, status FROM aiojobs_jobs").fetchall())
             assert ids <= found.keys()
             # Those whose event loop was closed over them are left to the rescue.
-            assert set(found.values()) <= {"completed", "pending", *(["processing"] if seed % 5 == 4 else [])}
-        assert seed % 5 == 4 or list(tmp_path.glob(f"{seed}.db-owner-*")) == []
+            assert set(found.values()) <= {"completed", "pending", *(["processing"] if seed in left else [])}
+        assert seed in left or list(tmp_path.glob(f"{seed}.db-owner-*")) == []
     assert acknowledged
