@@ -20,12 +20,13 @@ import pytest
 from tests.chaos.inngest.judge import CHECKS, judge
 from tests.chaos.inngest.notes import Notes, read
 from tests.chaos.inngest.plan import hash_of
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 pytestmark = [
     slow,
+    drawn(2),
     pytest.mark.skipif(sys.platform != "linux", reason="its processes die with their parent there alone"),
 ]
 

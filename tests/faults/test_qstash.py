@@ -15,8 +15,10 @@ from aiojobs_lite.stores.open import open_store
 from tests.helpers.endpoints import endpoint, local, reply
 from tests.helpers.fault_store import Fault, FaultStore
 from tests.helpers.qstash import serving
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.waiting import until
+
+pytestmark = drawn(2)
 
 _URL: Final = "http://127.0.0.1:9/hook"  # nothing is delivered where it is used
 _MOST_CALLS: Final = 15  # of the store, by one request

@@ -16,8 +16,10 @@ from aiojobs_lite import JobHandle, JobRunner, Status
 from tests.helpers.apps.worker import JOBS, alone, answered, held, quick
 from tests.helpers.pauses import pause
 from tests.helpers.programs import Child, worker
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.waiting import PATIENCE, until
+
+pytestmark = drawn(2)
 
 SAID = {
     "time": "it is due in",

@@ -26,9 +26,9 @@ from tests.helpers.host_programs import (
     write_programs,
 )
 from tests.helpers.programs import descendants
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 
-pytestmark = slow
+pytestmark = [slow, drawn(2)]
 
 AIOHTTP = "import aiohttp_app; aiohttp_app.web.run_app(aiohttp_app.app, host='127.0.0.1', port=PORT)"
 SERVED: dict[str, tuple[tuple[str, ...], int]] = {  # how each is served, and the exit code after SIGTERM

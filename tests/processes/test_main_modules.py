@@ -17,9 +17,11 @@ import pytest
 from aiojobs_lite import JobRunner
 from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.handlers.job_type import JobType
-from tests.helpers.rings import slow
+from tests.helpers.rings import drawn, slow
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE, unmeasured
+
+pytestmark = drawn(2)
 
 HEAD = """
 import asyncio, sys

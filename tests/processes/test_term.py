@@ -22,8 +22,10 @@ from aiojobs_lite.telemetry.facts import DrainStarted
 from tests.helpers.apps.worker import two_seconds
 from tests.helpers.machine import promised
 from tests.helpers.programs import Child, looking, program, worker
-from tests.helpers.rings import first_of, slow
+from tests.helpers.rings import drawn, first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
+
+pytestmark = drawn(2)
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
 BOTH = pytest.mark.parametrize("number", first_of(1, [SIGTERM, SIGINT]))
