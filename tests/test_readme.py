@@ -82,7 +82,7 @@ async def test_the_first_program_is_saved_and_served_and_called_as_the_page_says
             reader = Reader(tmp_path, port, servers)
             await reader.run(serve)
             await reader.run(call)
-            await reader.check_printed('{"job":1}')
+            assert await reader.prints('{"job":1}')
 
 
 async def test_the_calls_print_what_they_say(run: PageRun, output: Output) -> None:

@@ -15,7 +15,7 @@ from hypothesis.internal.conjecture import engine
 
 from tests.helpers import cpu, limits, seeds
 from tests.helpers.limits import limited
-from tests.helpers.rings import _RUN, ALL, SMALLER_S, draw, drawn, slow, some_of
+from tests.helpers.rings import _RUN, DRAWN, SMALLER_S, draw, drawn, share, slow
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE, unmeasured
 
@@ -72,7 +72,7 @@ def test_a_run_of_the_second_ring_draws_one_case_of_so_many_by_its_seed(
 ) -> None:
     marks = slow.mark, drawn(3).mark
     monkeypatch.setattr(pytestconfig, "args", ["tests"])
-    monkeypatch.delenv(ALL, raising=False)
+    monkeypatch.setenv(DRAWN, "1")
     monkeypatch.setattr(_RUN, "is_deep", False)
     assert len(drawn_of(pytestconfig, *marks)) == 300
     monkeypatch.setattr(_RUN, "is_deep", True)
@@ -86,12 +86,10 @@ def test_a_run_of_the_second_ring_draws_one_case_of_so_many_by_its_seed(
     monkeypatch.setattr(pytestconfig, "args", ["tests/test_a.py::test_a"])
     assert len(drawn_of(pytestconfig, *marks)) == 300
     monkeypatch.setattr(pytestconfig, "args", ["tests"])
-    monkeypatch.setenv(ALL, "1")
+    assert share(9, 3) == 3
+    monkeypatch.delenv(DRAWN)
     assert len(drawn_of(pytestconfig, *marks)) == 300
-    assert some_of(2, range(9)) == [*range(9)]
-    monkeypatch.delenv(ALL)
-    assert len({*some_of(2, range(9))}) == 2
-    assert some_of(9, range(9)) == [*range(9)]
+    assert share(9, 3) == 9
 
 
 def failure(profile: str) -> int:

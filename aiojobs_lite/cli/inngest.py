@@ -8,9 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from aiojobs_lite.cli.listening import Port, is_of_this_machine
 from aiojobs_lite.cli.screen import note
-from aiojobs_lite.cli.serving import log_to_standard_error, serve_app
+from aiojobs_lite.cli.serving import Port, log_to_standard_error, serve_app
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.runner.runner import JobRunner
 
@@ -42,11 +41,12 @@ def serve_inngest(
 
     Keys are read from the environment: INNGEST_EVENT_KEY, INNGEST_SIGNING_KEY, INNGEST_SIGNING_KEY_FALLBACK.
     """
+    from aiojobs_lite.http.this_machine import is_loopback  # noqa: PLC0415  # loaded where it is needed, as the next one
     from aiojobs_lite.inngest import inngest_app  # noqa: PLC0415  # of the extra
 
     log_to_standard_error()
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    if dev and not is_of_this_machine(host):
+    if dev and not is_loopback(host):
         note(f"aiojobs-lite: a program on any machine that reaches {host} can start functions: --dev checks no keys")
     runner = JobRunner(database)
     options: Any = _keys(is_dev=dev) | ({"allow_private": True} if allow_private else {})

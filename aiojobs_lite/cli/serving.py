@@ -7,11 +7,13 @@ from typing import Annotated, Final
 
 import typer
 
-from aiojobs_lite.cli.listening import Port
 from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.runner import JobRunner
 
 _PORT: Final = 8290
+_LAST_PORT: Final = 65_535
+
+Port = Annotated[int, typer.Option(min=0, max=_LAST_PORT, help="The port to listen on.")]
 
 
 def serve_web(

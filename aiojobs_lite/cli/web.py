@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from aiojobs_lite.cli.listening import is_of_this_machine
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.http.this_machine import is_loopback
 from aiojobs_lite.runner.asgi import AsgiApp
 from aiojobs_lite.runner.opened import OpenedDatabase
 from aiojobs_lite.runner.runner import JobRunner
@@ -34,7 +34,7 @@ def dashboard_alone(database: str, host: str, *, read_only: bool) -> tuple[JobRu
     if not Path(database).is_file():
         raise InvalidOption("database", database, "a file that is there: the dashboard makes none")
     password = os.environ.get(PASSWORD_VARIABLE, "")
-    if not password and not is_of_this_machine(host):
+    if not password and not is_loopback(host):
         raise InvalidOption("host", host, f"an address of this machine, such as 127.0.0.1, or {PASSWORD_VARIABLE}=...")
     users = {_USER: password}
     auth = loopback_only("read" if read_only else "admin")

@@ -29,6 +29,7 @@ from aiojobs_lite.engine.inline_turn import InlineTurn
 from aiojobs_lite.engine.ports import CascadeListener, ClaimSource, Done
 from aiojobs_lite.engine.unit_queue import UNITS_TOGETHER, UnitQueue
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreUnavailable
+from aiojobs_lite.errors.store import CLOSED
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
@@ -310,7 +311,7 @@ class Committer:
         try:
             applied = await self._store.apply(units, now)
         except asyncio.CancelledError:
-            leave_in_doubt(entries, "CLOSED", "the runner was left while it was being written")
+            leave_in_doubt(entries, CLOSED, "the runner was left while it was being written")
             raise
         finally:
             self.is_busy = False

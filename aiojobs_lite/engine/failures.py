@@ -19,7 +19,6 @@ _WIDEST_OF_EXCERPT: Final = 15  # exceptions of a group; `traceback` prints no m
 _DEEPEST_OF_EXCERPT: Final = 10  # groups and causes in each other
 _LINES_OF_EXCERPT: Final = 30  # of code, an exception
 _OWN_FRAMES: Final = re.compile(r"aiojobs_lite[/\\](engine|durable)[/\\]")
-_DELIVERIES: Final = re.compile(r"aiojobs_lite[/\\]http[/\\]")
 _frames_of = BaseException.__dict__["__traceback__"].__get__  # whatever the class makes of it
 _parts_of = BaseExceptionGroup.__dict__["exceptions"].__get__
 _cause_of = BaseException.__dict__["__cause__"].__get__
@@ -35,18 +34,15 @@ def describe(error: BaseException) -> Failure:
     return Failure(
         make_storable(_name(error), LONGEST_ERROR_TYPE_CHARS),
         make_storable(message, LONGEST_MESSAGE_CHARS),
-        None if _is_verdict(error) else make_storable(_traceback(error), LONGEST_TRACEBACK_CHARS, keep_end=True),
+        make_storable(_traceback(error), LONGEST_TRACEBACK_CHARS, keep_end=True) if _keeps_traceback(error) else None,
     )
 
 
-def _is_verdict(error: BaseException) -> bool:
-    """Whether a delivery has raised it: its text says what the receiver answered, and its place says nothing more."""
-    if not issubclass(type(error), Signal):
-        return False
-    frames, file = _frames_of(error), ""
-    while frames is not None:
-        file, frames = frames.tb_frame.f_code.co_filename, frames.tb_next
-    return _DELIVERIES.search(file) is not None
+def _keeps_traceback(error: BaseException) -> bool:
+    try:
+        return not isinstance(error, Signal) or bool(error.keeps_traceback)
+    except BaseException:  # noqa: BLE001  # whatever its class makes of it
+        return True
 
 
 def _text(error: BaseException) -> str:

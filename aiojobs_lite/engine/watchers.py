@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from aiojobs_lite.engine.ports import Reads
 from aiojobs_lite.errors import JobNotFound, RunnerClosed, StoreUnavailable
+from aiojobs_lite.errors.store import CLOSED
 from aiojobs_lite.model.job import FINISHED
 from aiojobs_lite.model.progress import GetLog, GetStandings, JobChange, JobLog, LogLine, Standing
 from aiojobs_lite.sizes import MOST_LOG_LINES
@@ -216,7 +217,7 @@ class JobWatch:
             standing = (await self._store.ask(GetStandings((self._job_id,)))).get(self._job_id)
             first = await self._store.ask(GetLog(self._job_id)) if self._from_start else JobLog()
         except StoreUnavailable as error:
-            raise (RunnerClosed() if error.code == "CLOSED" else error) from None
+            raise (RunnerClosed() if error.code == CLOSED else error) from None
         if standing is None:
             self._is_ended = True
             raise JobNotFound(self._job_id)

@@ -14,6 +14,9 @@ _OWN: Final = "If that is your own open transaction, commit it first, or enqueue
 _LOCKED: Final = f"Another connection holds the lock: let it end its transaction. {_OWN} {_REPEAT}"
 _OUTDATED: Final = "Others have committed since this transaction read: roll it back, and begin it by BEGIN IMMEDIATE."
 
+CLOSED: Final = "CLOSED"
+"""The code of a call that the store was closed over."""
+
 REMEDIES: Final[Mapping[str, str]] = {
     "SQLITE_BUSY_SNAPSHOT": _OUTDATED,
     "SQLITE_BUSY": _LOCKED,
@@ -27,7 +30,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": _DAMAGED,
     "REPLACED": "Restart the program, or put the same file back: a repeated call would go to the lost one.",
-    "CLOSED": "Enter the runner again (`async with runner:`), then repeat the call, with an idempotency_key.",
+    CLOSED: "Enter the runner again (`async with runner:`), then repeat the call, with an idempotency_key.",
 }
 """What to do about a fault, by the beginning of its code; of any other: repeat the call."""
 

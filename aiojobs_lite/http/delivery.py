@@ -188,7 +188,7 @@ class Deliverer:
                 made = await ctx.enqueue_once(f"{name} {came.number}", self.job_type.callback(one, said))
                 await _await_end(runner, made.id)
         if not came.is_done:  # what was stored for that has its attempts counted anew
-            raise Abandon(came.judgement.reason, details={**came.details, _CALLED_BACK: True})
+            raise _said(Abandon(came.judgement.reason, details={**came.details, _CALLED_BACK: True}))
 
     async def _attempt(
         self, ctx: JobContext, runner: JobRunner, session: HttpSession, breaker: CircuitBreaker, rules: Rules,
@@ -361,8 +361,15 @@ def _is_in_trouble(answer: DeliveryResult | None) -> bool:
 def _signal(judgement: Judgement, wait: float | None, details: Mapping[str, Any]) -> Retry | Abandon:
     """What ends an attempt that is not the last one, or makes the delivery dead."""
     if judgement.meaning is Meaning.DEAD:
-        return Abandon(judgement.reason, details=details)
-    return Retry(judgement.reason, after=wait if judgement.after is None else judgement.after, details=details)
+        return _said(Abandon(judgement.reason, details=details))
+    after = wait if judgement.after is None else judgement.after
+    return _said(Retry(judgement.reason, after=after, details=details))
+
+
+def _said(signal: Retry | Abandon) -> Retry | Abandon:
+    """A signal whose text says what the receiver answered: where the library raises it says nothing more."""
+    signal.keeps_traceback = False
+    return signal
 
 
 def _wait(

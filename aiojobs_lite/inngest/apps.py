@@ -15,6 +15,7 @@ from aiojobs_lite.errors import AiojobsError, ConfigurationError, InvalidOption,
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.urls import host_of
 from aiojobs_lite.http.addresses import is_public
+from aiojobs_lite.http.this_machine import is_loopback
 from aiojobs_lite.inngest.cancellers import Cancellers
 from aiojobs_lite.inngest.flow import FlowSettings, job_type_of, payload_of
 from aiojobs_lite.inngest.functions import FunctionConfig, read_function, read_functions
@@ -179,12 +180,7 @@ class Apps:
 
     def _is_near(self, url: str) -> bool:
         host = host_of(url)
-        if host == "localhost" or host in {host_of(app) for app in self._settings.apps}:
-            return True
-        try:
-            return ip_address(host.strip("[]")).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(host) or host in {host_of(app) for app in self._settings.apps}
 
     def _made(self, config: FunctionConfig, app: str) -> JobType[..., Any]:
         return job_type_of(config, self._driver_of(config, app), self._flow, app)

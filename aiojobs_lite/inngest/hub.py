@@ -10,16 +10,17 @@ from typing import Final, TypeVar
 
 from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.errors import AiojobsError, RunnerClosed, RunnerNotStarted, StoreUnavailable
+from aiojobs_lite.errors.store import CLOSED
 from aiojobs_lite.http.session import HttpAnswer, HttpRequest, HttpSession, NoAnswer, open_session
 from aiojobs_lite.inngest.apps import Apps
 from aiojobs_lite.inngest.pace import Pace
+from aiojobs_lite.inngest.refused import RefusedRegistrations
 from aiojobs_lite.inngest.settings import InngestSettings
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.runner.runner import JobRunner
-from aiojobs_lite.sizes import LONGEST_PROBLEM_SHOWN_CHARS
 from aiojobs_lite.telemetry.wording import named
-from aiojobs_lite.text import escape, shorten
+from aiojobs_lite.text import escape
 
 A = TypeVar("A")
 _log = get_log("inngest")
@@ -34,8 +35,6 @@ _NOTHING_CAME: Final = (
     "it answered {}, and no registration came: its SDK calls /fn/register at the root of INNGEST_DEV or"
     " INNGEST_BASE_URL, whatever path that has"
 )
-_CLOSED: Final = "CLOSED"
-_MOST_REFUSED: Final = 100  # reasons that are known
 _SUCCESS: Final = range(200, 300)
 
 
@@ -62,8 +61,7 @@ class Hub:
         self._paces: dict[str, Pace] = {}  # by app
         self._answers = 0  # of apps, so far
         self.refusals = Pace()
-        self._refused = set[str]()  # what was logged of registrations
-        self._count_refused = 0
+        self.refused = RefusedRegistrations()
         self._crowd = asyncio.Lock()
 
     @property
@@ -123,23 +121,6 @@ class Hub:
     async def ask_store(self, query: Query[A]) -> A:
         """Asks the store of the runner."""
         return await self.durable.store.ask(query)
-
-    def report_refused(self, host: str | None, problem: str) -> None:
-        """Logs why a registration was refused: its app repeats it, and often shows nothing of the answer. The same
-        reason is logged once, until another registration counts.
-        """
-        self._count_refused += 1
-        if problem in self._refused:
-            return
-        if len(self._refused) >= _MOST_REFUSED:
-            self._refused.clear()
-        self._refused.add(problem)
-        why = shorten(escape(problem), LONGEST_PROBLEM_SHOWN_CHARS)
-        _log.warning("an app%s was not registered: %s", "" if host is None else f" at {host}", why)
-
-    def forget_refused(self) -> None:
-        """Has what is refused from now on logged again: something was put right."""
-        self._refused.clear()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Hub]:
@@ -219,14 +200,14 @@ class Hub:
     async def _ask(self, url: str) -> str:
         """Asks an app to register itself; returns what is wrong, if anything is."""
         headers = (("x-inngest-server-kind", self.settings.mode), ("User-Agent", "aiojobs_lite"))
-        refused = self._count_refused
+        refused = self.refused.count
         try:
             found = await self.session.send(HttpRequest("PUT", url, headers, b"", _REGISTER_TIMEOUT_S))
         except NoAnswer as error:
             return str(error)
         if found.status not in _SUCCESS:
             return f"it answered {found.status}: {escape(found.body[:_SHOWN_CHARS])}"
-        if not self.apps.is_empty or self._count_refused > refused:  # the latter is logged with its reason
+        if not self.apps.is_empty or self.refused.count > refused:  # the latter is logged with its reason
             return ""
         await self._loaded()  # it may have come to another process
         return _NOTHING_CAME.format(found.status) if self.apps.is_empty else ""
@@ -234,7 +215,7 @@ class Hub:
 
 def _is_of_closing(error: AiojobsError) -> bool:
     """Whether the runner is being closed: what looks after the apps ends in a moment."""
-    return isinstance(error, RunnerClosed) or (isinstance(error, StoreUnavailable) and error.code == _CLOSED)
+    return isinstance(error, RunnerClosed) or (isinstance(error, StoreUnavailable) and error.code == CLOSED)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -19,7 +19,14 @@ _INSTANTS: Final = 'an aware datetime, or the text of a header Retry-After, "120
 
 
 class Signal(Portable):
-    """The base class of what a handler raises to decide what becomes of its job."""
+    """The base class of what a handler raises to decide what becomes of its job.
+
+    Attributes:
+        keeps_traceback: Whether its traceback is kept with the attempt. A class or an instance sets it to False where
+            the text says all.
+    """
+
+    keeps_traceback = True
 
 
 class _Detailed(Signal):

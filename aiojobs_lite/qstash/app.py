@@ -6,7 +6,6 @@ import hmac
 import math
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -27,6 +26,7 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.http.group import Http
 from aiojobs_lite.http.serving import ApiError, answer_other
 from aiojobs_lite.http.signing.stored_signer import StoredSigner
+from aiojobs_lite.http.this_machine import is_request_of_this_machine
 from aiojobs_lite.qstash.api import Api, Route, answer
 from aiojobs_lite.qstash.bulk import BULK_ROUTES
 from aiojobs_lite.qstash.description import DESCRIPTION_ROUTES
@@ -56,7 +56,6 @@ _STATUSES: Final[tuple[tuple[type[AiojobsError], int], ...]] = (
 """What the errors of the library are answered; the first class that fits counts."""
 
 _READING: Final = frozenset({"GET"})
-_NAMES_OF_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PART: Final = re.compile(r"\{(\w+)(?::(rest|raw))?\}")
 _NO_PATH: Final = (
     "there is no such path: QSTASH_URL of a client is the URL of the mount, without /v2, and a slash at the end counts"
@@ -175,20 +174,10 @@ def _parameters(found: re.Match[str]) -> dict[str, Any]:
 
 
 def _check_is_local(request: Request) -> None:
-    """Checks that a client is on this machine, and means it: a page of another site may use a name that leads here.
+    """Checks that a client is on this machine, and means it.
 
     Raises:
         ApiError: 403, if not.
     """
-    ends = [request.scope.get("client"), request.scope.get("server")]
-    name = request.headers.get("host", "").lower()
-    name = name.rpartition(":")[0] if re.search(r":\d+$", name) else name
-    if not all(end is not None and _is_loopback(end[0]) for end in ends) or name not in _NAMES_OF_THIS_MACHINE:
+    if not is_request_of_this_machine(request.scope, request.headers.get("host", "")):
         raise ApiError(403, "development mode serves clients on this machine alone, at http://127.0.0.1 or localhost")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import RunnerClosed, RunnerError, RunnerNotStarted, StoreUnavailable, WrongEventLoop
+from aiojobs_lite.errors.store import CLOSED
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.telemetry.wording import counted
 
@@ -141,7 +142,7 @@ class EngineAccess:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise StoreUnavailable("CLOSED", "its event loop ended meanwhile: it may be there or not") from None
+            raise StoreUnavailable(CLOSED, "its event loop ended meanwhile: it may be there or not") from None
 
     def _check_usable(self) -> asyncio.AbstractEventLoop:
         if not self._is_started or self._loop is None:

@@ -12,6 +12,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.waiters import Finished, finished_as
 from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import JobNotFound, RunnerClosed, RunnerError, StoreError, StoreUnavailable
+from aiojobs_lite.errors.store import CLOSED
 from aiojobs_lite.handlers.checks import check_flag, check_instant, check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
@@ -351,7 +352,7 @@ class StoredJobs(ManyJobs):
                 raise RunnerClosed
             return finished or await future
         except StoreUnavailable as error:
-            raise (RunnerClosed() if error.code == "CLOSED" else error) from None
+            raise (RunnerClosed() if error.code == CLOSED else error) from None
         finally:
             engine.waiters.discard(job_id, future)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import ip_address
 from typing import Any, Final, Literal
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.http.this_machine import is_request_of_this_machine
 
 Role = Literal["read", "admin"]
 """What a request may do: look, or look and act."""
@@ -24,9 +23,7 @@ ROLES: Final = ("read", "admin")
 USER: Final = "aiojobs_lite.user"
 """Where a scope has the name of the user, if an auth knows it: it stands beside what that user pauses or cancels."""
 
-_NAMES_OF_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OF_A_PROXY: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
-_PORT: Final = re.compile(r":\d+$")
 
 
 class BasicAuth:
@@ -92,11 +89,9 @@ def loopback_only(role: Role = "admin") -> Auth:
     check_choice("role", role, ROLES)
 
     def auth(request: Any) -> Role | None:
-        ends = [request.scope.get("client"), request.scope.get("server")]
-        name = _PORT.sub("", request.headers.get("host", "").lower())  # a page of another site may lead here by its own
-        is_local = all(end is not None and _is_of_this_machine(end[0]) for end in ends)
+        is_near = is_request_of_this_machine(request.scope, request.headers.get("host", ""))
         is_direct = not any(header in request.headers for header in _OF_A_PROXY)
-        return role if is_local and is_direct and name in _NAMES_OF_THIS_MACHINE else None
+        return role if is_near and is_direct else None
 
     return auth
 
@@ -116,10 +111,3 @@ def _credentials(header: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         return "", ""
     return name, password
-
-
-def _is_of_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from aiojobs_lite import Abandon, Retry
 from aiojobs_lite.engine.failures import describe, stack_of
 from aiojobs_lite.model.job import Failure
 from tests.helpers.waiting import quiet
@@ -59,6 +60,25 @@ class Hidden(ExceptionGroup[Exception]):
 def test_a_group_that_hides_its_parts_names_them_all_the_same() -> None:
     failure = describe(caught(Hidden("several", [Mute()])))
     assert failure.message == "several (1 sub-exception): Mute: (its __str__ raised SystemExit)"
+
+
+class Hostile(Retry):
+    @property
+    def keeps_traceback(self) -> bool:  # type: ignore[override]  # what is tested
+        raise SystemExit
+
+
+class Plain(Abandon):
+    keeps_traceback = False
+
+
+def test_a_signal_may_say_that_its_traceback_is_not_kept() -> None:
+    said = Retry("busy")
+    said.keeps_traceback = False
+    assert [describe(one).traceback for one in (Plain("gone"), said)] == [None, None]
+    assert describe(said).message == "busy"
+    for kept in (Retry("busy"), Hostile("busy"), ValueError("busy")):
+        assert str(describe(kept).traceback).endswith("busy\n")
 
 
 def test_causes_are_recorded_too() -> None:

@@ -1,14 +1,15 @@
 """Lives of a store and of a runner end at the n-th statement or system call, or meet an error there, for every n.
 
-After each, what was left is judged: it is sound, every acknowledged job is there, nothing is half done. Each run tries
-a sample of the points (`--randomly-seed=...` brings one back), and every point with AIOJOBS_LITE_TESTS_ALL=1. One
-alone: `python -m tests.helpers.apps.points FOLDER POINT`, as it is printed.
+After each, what was left is judged: it is sound, every acknowledged job is there, nothing is half done. Every statement
+of the store is tried here, of all others a sample, another one each time (`--randomly-seed=...` brings one back);
+with CRASH_POINTS=all every point is. One alone: `python -m tests.helpers.apps.points FOLDER POINT`, as it is printed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections import defaultdict
@@ -21,12 +22,13 @@ import pytest
 
 from aiojobs_lite.stores.base import Durability
 from tests.helpers.apps.points import CALLS, Point, Verdict
-from tests.helpers.rings import needs_strace, slow, some_of
+from tests.helpers.rings import needs_strace, share, slow
 from tests.helpers.root import ROOT
 
 pytestmark = slow
 
 AT_ONCE = 2
+ALL = os.environ.get("CRASH_POINTS") == "all"
 
 
 class Laboratory:
@@ -78,7 +80,7 @@ class Laboratories:
 
     def try_out(self, points: Sequence[Point], at_most: int) -> list[str]:
         """Carries out a sample of points, so many of each call, or all; returns those that were judged badly."""
-        chosen = sampled(points, at_most)
+        chosen = list(points) if ALL else sampled(points, at_most)
         verdicts = self.carry_out(chosen)
         reached = [point for point, verdict in zip(chosen, verdicts, strict=True) if verdict.is_reached]
         sys.stdout.write(f"{len(reached)} of {len(chosen)} points were reached, of {len(points)} that there are:\n")
@@ -100,11 +102,11 @@ class Laboratories:
 
 
 def sampled(points: Sequence[Point], at_most: int) -> list[Point]:
-    """So many points of each call."""
+    """So many points of each call, or all that there are of it."""
     by_call: defaultdict[str, list[Point]] = defaultdict(list)
     for point in points:
         by_call[point.call].append(point)
-    return [point for group in by_call.values() for point in some_of(at_most, group)]
+    return [point for group in by_call.values() for point in random.sample(group, min(at_most, len(group)))]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,12 @@ def laboratories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laborator
 
 @pytest.mark.parametrize(
     ("life", "durability", "at_most"),
-    [("store", "normal", 40), ("store", "full", 10), ("runner", "normal", 5), ("runner", "full", 5)],
+    [
+        ("store", "normal", share(120, 40)),
+        ("store", "full", share(15, 10)),
+        ("runner", "normal", share(8, 5)),
+        ("runner", "full", share(8, 5)),
+    ],
 )
 def test_a_process_that_ends_at_any_statement_leaves_nothing_half_done(
     laboratories: Laboratories, life: str, durability: Durability, at_most: int
@@ -129,7 +136,7 @@ def test_a_process_that_ends_at_any_statement_leaves_nothing_half_done(
 
 @needs_strace
 @pytest.mark.parametrize(("durability", "gate"), [("full", "begin"), ("normal", "opened")])
-@pytest.mark.parametrize(("life", "at_most"), [("store", 3), ("runner", 1)])
+@pytest.mark.parametrize(("life", "at_most"), [("store", share(5, 3)), ("runner", share(2, 1))])
 def test_a_process_that_is_killed_at_any_system_call_leaves_nothing_half_done(
     laboratories: Laboratories, life: str, durability: Durability, gate: str, at_most: int
 ) -> None:
@@ -138,7 +145,7 @@ def test_a_process_that_is_killed_at_any_system_call_leaves_nothing_half_done(
 
 @needs_strace
 @pytest.mark.parametrize(("fault", "times"), [("ENOSPC", 1), ("EIO", 1), ("ENOSPC", 5), ("EIO", 5)])
-@pytest.mark.parametrize(("life", "at_most"), [("store", 1), ("runner", 1)])
+@pytest.mark.parametrize(("life", "at_most"), [("store", share(2, 1)), ("runner", 1)])
 def test_a_process_goes_on_after_an_error_of_any_system_call(
     laboratories: Laboratories, life: str, fault: str, times: int, at_most: int
 ) -> None:

@@ -17,7 +17,7 @@ from aiojobs_lite.stores.sqlite import store as sqlite_store
 from tests.helpers.databases import sound
 from tests.helpers.day import INLINE, User, World, aftermath, check
 from tests.helpers.fault_store import Fault, FaultStore, Kind
-from tests.helpers.rings import deep, depth, first_of
+from tests.helpers.rings import deep, depth, first_of, share
 from tests.helpers.waiting import PATIENCE
 
 # The most calls of a day that go wrong in turn: those of a method that is called again and again are all alike.
@@ -41,7 +41,7 @@ class Days:
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""
-        step = depth(8, 3)  # each eighth call in the first ring, each third in the second; where it begins is drawn
+        step = depth(8, share(1, 3))  # each eighth call in the first ring, each one in the second, or each third
         first = random.randint(1, min(step, most))
         for number in range(first, most + 1, step):
             fault = Fault(kind, method, number)

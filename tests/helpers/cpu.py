@@ -1,7 +1,7 @@
 """What a run of pytest computes: seconds of processors, of all its processes, which a busy machine hardly changes.
 
 A slow machine does: some need three times as many for the same. So what may be used grows by as much as a trial of
-fixed work needs more of them than where the budget was set.
+fixed work needs more of them than where the budget was set. `python -m tests.helpers.cpu` exits with 1 on a slow one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import os
 import resource
 import statistics
+import sys
 import threading
 import time
 from functools import cache
@@ -18,6 +19,7 @@ from typing import Final
 BUDGET: Final = "AIOJOBS_LITE_TESTS_CPU_S"  # a variable of the environment: the run fails beyond so many seconds
 USUAL_S: Final = 0.0052  # that a trial takes of a processor of which the first ring takes 150 s
 _TRIALS: Final = 9
+_SLOW: Final = 1.4  # times as long as usual: the whole of `.ci/run` takes 13 minutes where it is 1
 
 
 def used() -> float:
@@ -64,3 +66,7 @@ async def _hand_over() -> None:
     """Computes on an event loop and hands over to a thread, as most tests do."""
     for _ in range(100):
         await asyncio.to_thread(int)
+
+
+if __name__ == "__main__":
+    sys.exit(slowness() > _SLOW)

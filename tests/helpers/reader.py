@@ -51,21 +51,22 @@ class Reader:
         if line.startswith("$ "):
             await self.run(line[2:])
         else:
-            await self.check_printed(line)
+            assert await self.prints(line), line
 
     async def run(self, command: str) -> None:
         """Runs a command; all that the one before it printed has been checked."""
         assert self._printed == []
         await self._run(shlex.split(command))
 
-    async def check_printed(self, line: str) -> None:
-        """Checks that the last command or the server prints a line; `...` is any text."""
+    async def prints(self, line: str) -> bool:
+        """Whether the last command prints a line next, or the server, which is waited for; `...` is any text."""
         shown = re.compile(r".*".join(map(re.escape, line.split("..."))))
         if self._printed and shown.fullmatch(self._printed[0]):
             self._printed.pop(0)
-        else:
-            assert self._server is not None
+            return True
+        if self._server is not None:
             await self._server.matching(shown)
+        return self._server is not None
 
     async def _run(self, command: list[str]) -> None:
         match command:

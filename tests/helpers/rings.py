@@ -6,9 +6,9 @@
   found, so that the story of a model is one of a few writes. The first shows it as it was found, which takes no time:
   `--hypothesis-profile=smaller` has it look for the same failure, made smaller.
 - `first_of(count, values)`: all values are tested; only `count` of them, evenly spread, in the first ring.
-- `some_of(count, values)`: each run of the second ring draws so many of them; with AIOJOBS_LITE_TESTS_ALL=1, all.
-- `@drawn(3)`: each run of the second ring draws about one of three cases of the test; all with the same variable, and
-  where tests are named.
+- `@drawn(3)`, with AIOJOBS_LITE_TESTS_DRAWN=1: each run of the second ring has about one of three cases of the test.
+  `.ci/run` sets it on a slow machine, where the whole ring takes 20 minutes; a test that is named has all its cases.
+- `share(whole, drawn)`: one value for the whole second ring, another for one that is drawn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hypothesis import Phase, settings
 from hypothesis.internal.conjecture import engine, providers
 
 T = TypeVar("T")
-ALL: Final = "AIOJOBS_LITE_TESTS_ALL"  # a variable of the environment: nothing is drawn, all is tried
+DRAWN: Final = "AIOJOBS_LITE_TESTS_DRAWN"  # a variable of the environment
 EXAMPLES = 20  # of each test by hypothesis that does not say how many, in the first ring
 SMALLER_S = 60  # that hypothesis looks for a smaller failure, where it would for five minutes, as it then says
 AS_FOUND = (Phase.explicit, Phase.generate)
@@ -78,7 +78,7 @@ def draw(items: Iterable[pytest.Item], config: pytest.Config) -> tuple[list[pyte
     """
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
-    is_whole = not _RUN.is_deep or ALL in os.environ or any("::" in name for name in config.args)
+    is_whole = not _RUN.is_deep or DRAWN not in os.environ or any("::" in name for name in config.args)
     seed = config.getoption("hypothesis_seed", None)
     for item in items:
         mark = None if is_whole or item.get_closest_marker("slow") is None else item.get_closest_marker("drawn")
@@ -92,17 +92,16 @@ def depth(first: T, second: T) -> T:
     return second if _RUN.is_deep else first
 
 
+def share(whole: T, drawn: T) -> T:  # of the second ring
+    """One value for all of the second ring, another for one that is drawn."""
+    return drawn if DRAWN in os.environ else whole
+
+
 def first_of(count: int, values: Iterable[T]) -> list[Any]:
     """Values for `pytest.mark.parametrize`; all but `count` of them, evenly spread, belong to the second ring."""
     listed = list(values)
     chosen = {round(number * len(listed) / count) for number in range(count)}
     return [value if at in chosen else _slow(value) for at, value in enumerate(listed)]
-
-
-def some_of(count: int, values: Iterable[T]) -> list[T]:
-    """So many of the values, drawn in each test anew from what the seed of the run gives; all if there are no more."""
-    listed = list(values)
-    return listed if ALL in os.environ or count >= len(listed) else random.sample(listed, count)
 
 
 def _slow(value: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from aiojobs_lite.qstash.description import OPERATIONS
 from tests.helpers.qstash_service import TOKEN, Service, service
-from tests.helpers.rings import drawn, slow
+from tests.helpers.rings import drawn, share, slow
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
@@ -36,7 +36,7 @@ async def test_no_answer_is_one_that_the_description_does_not_allow(part: str, t
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/openapi.json",
             "--include-path-regex", f"^/v2/{part}(/|$)", "--header", f"Authorization: Bearer {TOKEN}",
-            "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", "10",
+            "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", share("25", "10"),
             "--warnings", "off", cwd=tmp_path, env={**unmeasured(), **hooks, "PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip

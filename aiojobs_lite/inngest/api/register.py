@@ -20,7 +20,7 @@ async def register(hub: Hub, request: Request) -> Response:
     try:
         return await _registered(hub, request)
     except (ApiError, AiojobsError) as error:
-        hub.report_refused(request.client and request.client.host, str(error))
+        hub.refused.report(request.client and request.client.host, str(error))
         raise
 
 
@@ -31,7 +31,7 @@ async def _registered(hub: Hub, request: Request) -> Response:
         raise ApiError(400, f"this server is in the mode {hub.settings.mode!r}, and the app expects {expected!r}")
     is_new = await hub.apps.register(decoded(await read_body(request, _LARGEST_BYTES)))
     if is_new:
-        hub.forget_refused()
+        hub.refused.forget()
     return respond(hub, {"ok": True, "modified": is_new})
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.errors.store import CLOSED
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, translated
@@ -181,7 +182,7 @@ async def call_of_caller(connection: aiosqlite.Connection, function: Callable[[s
 
 def closed() -> StoreUnavailable:
     """The error of a call that comes after the store was closed."""
-    return StoreUnavailable("CLOSED", "the store is closed")
+    return StoreUnavailable(CLOSED, "the store is closed")
 
 
 def _nothing() -> None:

@@ -15,7 +15,7 @@ from aiojobs_lite.inngest.expressions.parser import parse
 from aiojobs_lite.inngest.expressions.printer import text_of_node
 from aiojobs_lite.inngest.expressions.values import is_true
 from tests.helpers.expressions import NOW, events, expression, trees, worked_out
-from tests.helpers.rings import depth
+from tests.helpers.rings import depth, share
 
 EVENT = {"data": {"id": "ab_1", "value": 1295, "float": 1295.0, "tags": ["x", {"y": None}], "bad": "("}}
 
@@ -120,7 +120,7 @@ def test_a_value_may_be_as_deep_as_an_expression() -> None:
         expression("event == async").bind(event=value)
 
 
-@settings(max_examples=depth(50, 300))
+@settings(max_examples=depth(50, share(1_000, 300)))
 @given(trees(), events(), events())
 def test_a_bound_expression_yields_the_same_with_fewer_variables(node: Node, event: Any, other: Any) -> None:
     whole = compile_expression(text_of_node(node, 10**6, 64), now=lambda: NOW, longest=10**6)

@@ -12,7 +12,7 @@ from aiojobs_lite.inngest.expressions import Equality, compile_expression, index
 from aiojobs_lite.inngest.expressions.nodes import Node
 from aiojobs_lite.inngest.expressions.printer import text_of_node
 from tests.helpers.expressions import NOW, events, expression, filters, values
-from tests.helpers.rings import depth
+from tests.helpers.rings import depth, share
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_equal_values_have_equal_keys_and_no_others(one: Any, other: Any) -> Non
         assert (index_key(one) == index_key(other)) is is_equal
 
 
-@settings(max_examples=depth(50, 300))
+@settings(max_examples=depth(50, share(1_000, 300)))
 @given(filters(), events(), events(), st.booleans())
 def test_equalities_and_the_rest_hold_if_and_only_if_the_filter_matches(
     node: Node, event: Any, other: Any, binds: bool

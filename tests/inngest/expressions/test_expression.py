@@ -15,7 +15,7 @@ from aiojobs_lite.inngest.expressions import ExpressionError, compile_expression
 from aiojobs_lite.inngest.expressions.printer import text_of_node
 from tests.helpers.expressions import NOW, events, expression, trees, value_of
 from tests.helpers.hostile_text import any_text
-from tests.helpers.rings import depth
+from tests.helpers.rings import depth, share
 
 DATA: dict[str, Any] = {
     "name": "Tester",
@@ -322,7 +322,7 @@ def test_values_that_are_deep_within_each_other_raise_nothing() -> None:
         compile_expression("event == async").bind(event=deep)
 
 
-@settings(max_examples=depth(50, 300))
+@settings(max_examples=depth(50, share(1_000, 300)))
 @given(trees(), events(), events())
 def test_no_expression_fails_on_any_values(node: Any, event: Any, other: Any) -> None:
     found = compile_expression(text_of_node(node, 10**6, 64), now=lambda: NOW, longest=10**6)

@@ -11,12 +11,12 @@ from aiojobs_lite.inngest.expressions.nodes import Binary, Field, Literal, Negat
 from aiojobs_lite.inngest.expressions.parser import parse
 from aiojobs_lite.inngest.expressions.printer import TooLongError, text_of_node
 from tests.helpers.expressions import trees
-from tests.helpers.rings import depth
+from tests.helpers.rings import depth, share
 
 A = Root("a")
 
 
-@settings(max_examples=depth(50, 300))
+@settings(max_examples=depth(50, share(1_000, 300)))
 @given(trees())
 def test_a_printed_tree_is_read_as_the_same(node: Node) -> None:
     text = text_of_node(node, 10**6, 64)
